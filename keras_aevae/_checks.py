@@ -1,0 +1,69 @@
+"""Checks of arguments: each error names the argument, the value received and the remedy."""
+
+import difflib
+import math
+import numbers
+
+
+def check_positive_integer(name, value):
+    """Return `value` as an int if it is an integer of at least 1, else raise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
+    return int(value)
+
+
+def check_seed(seed):
+    """Return `seed` as an int if it is an integer of at least 0, else raise."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueError(
+            f"`seed` must be an integer of 0 or more, so that draws can be repeated. "
+            f"Received: seed={seed!r}."
+        )
+    return int(seed)
+
+
+def check_number(name, value, minimum=None, exclusive=False):
+    """Return `value` as a finite float, above `minimum` (`exclusive`: strictly), else raise."""
+    domain = "a finite number"
+    if minimum is not None:
+        domain += f" {'greater than' if exclusive else 'of at least'} {minimum}"
+    valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    valid = valid and math.isfinite(value)
+    if valid and minimum is not None:
+        valid = value > minimum if exclusive else value >= minimum
+    if not valid:
+        raise ValueError(f"`{name}` must be {domain}. Received: {name}={value!r}.")
+    return float(value)
+
+
+def check_shape(name, value):
+    """Return `value` as a tuple of positive integers, else raise."""
+    try:
+        shape = tuple(value)
+    except TypeError:
+        shape = ()
+    valid = all(isinstance(n, numbers.Integral) and n > 0 for n in shape)
+    if not shape or not valid:
+        raise ValueError(
+            f"`{name}` must be a tuple of positive integers without the batch axis, such as "
+            f"(28, 28, 1) or (784,). Received: {name}={value!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
+def nearest(name, valid):
+    """Text that lists the valid names nearest to `name`, or all of them if none is near."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5)
+    if close:
+        return f"Did you mean: {', '.join(close)}?"
+    return f"Valid: {', '.join(valid) or 'none'}."
+
+
+def check_name(argument, value, valid):
+    """Return `value` if it is one of the names `valid`, else raise with the nearest ones."""
+    if value not in valid:
+        raise ValueError(
+            f"Unknown `{argument}`. Received: {argument}={value!r}. {nearest(value, valid)}"
+        )
+    return value

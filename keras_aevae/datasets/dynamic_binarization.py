@@ -1,0 +1,55 @@
+"""Dynamic binarisation: a new Bernoulli draw each time that an image is seen."""
+
+from keras_aevae.datasets._batches import Batches
+from keras_aevae.datasets._grey import check_grey
+from keras_aevae.datasets.binarize import binarize
+
+
+class DynamicBinarization(Batches):
+    """Batches of `x`, binarised afresh in each epoch, for `fit`.
+
+    The expected loss is that of the grey values as Bernoulli means, and no single draw can be
+    memorised: the usual protocol for MNIST log-likelihoods. As `validation_data` or in
+    `evaluate` the bits, and so the numbers, also differ from one pass to the next; for a fixed
+    test set use `binarize`.
+
+    The same seed gives the same batches, epoch by epoch. The last batch holds what is left, and may
+    be smaller.
+
+    Args:
+        x: grey values in [0, 1], floating point, of shape `(n, ...)`.
+        batch_size: examples in a batch.
+        shuffle: whether to visit the examples in a new order each epoch.
+        seed: an integer of 0 or more.
+        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+
+    Indexing gives a one-tuple `(batch,)`, with `batch` float32 zeros and ones of shape
+    `(batch_size, ...)`.
+
+    References:
+        Salakhutdinov & Murray, "On the quantitative analysis of deep belief networks", ICML 2008.
+        Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", ICLR 2016.
+
+    Example:
+
+    ```python
+    from keras_aevae.datasets import DynamicBinarization, load
+
+    (x_train, _), (x_test, _) = load("digits")
+    batches = DynamicBinarization(x_train, batch_size=64, seed=1)
+    (first,) = batches[0]  # (64, 8, 8, 1)
+    # model.fit(batches, epochs=10)
+    ```
+    """
+
+    def __init__(self, x, batch_size=128, shuffle=True, seed=0, **kwargs):
+        self.x = check_grey(x)
+        if self.x.ndim < 2 or not len(self.x):
+            raise ValueError(
+                "`x` must be a batch of at least one example, of shape (n, ...). "
+                f"Received: x with shape {self.x.shape}. For a single example pass `x[None]`."
+            )
+        super().__init__(len(self.x), batch_size, shuffle, seed, **kwargs)
+
+    def draw(self, indices, rng):
+        return binarize(self.x[indices], rng)

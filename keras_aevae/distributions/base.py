@@ -1,0 +1,59 @@
+"""What every distribution of the library answers."""
+
+import keras
+from keras import ops
+
+
+def at_least_float32(x):
+    """`x` as a float tensor of 32 bits or more: no exp, log or KL is taken in 16 bits."""
+    x = ops.convert_to_tensor(x)
+    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else ops.cast(x, "float32")
+
+
+class Distribution:
+    """A distribution over latent codes: a value object over tensors.
+
+    The last axis is the event (the latent dimensions); the axes before it are a batch.
+    Everything is in nats and at least float32. A distribution that owns weights is also a
+    `keras.Layer`.
+
+    A family that can serve as a posterior q(z|x) also says how it is made from the unconstrained
+    outputs of a network: `parameters` names its parameters, `raw_size(latent_dim)` says how many
+    outputs it needs, and `parameterize(raw)` maps them to its parameters, by name.
+    """
+
+    parameters = ()
+
+    @property
+    def mean(self):
+        """The mean, shape (..., latent_dim)."""
+        raise NotImplementedError
+
+    @property
+    def mode(self):
+        """The most probable code, shape (..., latent_dim)."""
+        raise NotImplementedError
+
+    def log_prob(self, z):
+        """Log density of `z`, shape (..., latent_dim), in nats, shape (...)."""
+        raise NotImplementedError
+
+    def sample(self, sample_shape=(), seed=None):
+        """Draws of shape `(*sample_shape, ..., latent_dim)`, differentiable where possible.
+
+        `seed` is an integer or a `keras.random.SeedGenerator`.
+        """
+        raise NotImplementedError
+
+    def kl(self, other, sample=None):
+        """KL(self || other) in nats, shape (...): closed form where there is one.
+
+        Else the Monte Carlo estimate `log self(z) - log other(z)` at `sample`, a draw z from
+        `self`: unbiased, and negative at times.
+        """
+        if sample is None:
+            raise ValueError(
+                f"KL({type(self).__name__} || {type(other).__name__}) has no closed form. Pass "
+                "`sample=`, a draw from the first, for the Monte Carlo estimate."
+            )
+        return self.log_prob(sample) - other.log_prob(sample)

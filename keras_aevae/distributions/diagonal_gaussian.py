@@ -1,0 +1,121 @@
+"""Gaussians with a diagonal covariance: the posterior and the prior of the VAE.
+
+Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_aevae.distributions.base import Distribution, at_least_float32
+
+LOG_2PI = math.log(2 * math.pi)
+LOG_VAR_BOUND = 15.0
+
+
+def soft_bound(x, bound):
+    """A smooth, monotone squeeze of `x` into (-bound, bound), the identity near 0."""
+    return bound * ops.tanh(x / bound)
+
+
+class DiagonalGaussian(Distribution):
+    """N(mean, diag(exp(log_var))), the posterior family of the VAE.
+
+    Good for: closed-form KL, cheap low-variance gradients. Misleads when the true posterior is
+    correlated or has several modes: the ELBO is then loose, and a low KL says little about the
+    true rate.
+
+    Args:
+        mean: shape (..., latent_dim).
+        log_var: log of the variances, shape (..., latent_dim).
+
+    Example:
+
+    ```python
+    from keras_aevae.distributions import DiagonalGaussian, StandardNormal
+    q = DiagonalGaussian(mean=[[1.0, 0.0]], log_var=[[0.0, 0.0]])
+    q.kl(StandardNormal(2))  # [0.5] nats
+    ```
+    """
+
+    parameters = ("mean", "log_var")
+
+    def __init__(self, mean, log_var):
+        self._mean = at_least_float32(mean)
+        self._log_var = at_least_float32(log_var)
+
+    @staticmethod
+    def raw_size(latent_dim):
+        return 2 * latent_dim
+
+    @staticmethod
+    def parameterize(raw):
+        # The smooth bound keeps exp(log_var) finite (standard deviations from 6e-4 to 1.8e3) and
+        # always passes a gradient, which a clip would not.
+        mean, log_var = ops.split(raw, 2, axis=-1)
+        return {"mean": mean, "log_var": soft_bound(log_var, LOG_VAR_BOUND)}
+
+    @property
+    def mean(self):
+        return self._mean
+
+    @property
+    def mode(self):
+        return self._mean
+
+    @property
+    def log_var(self):
+        """Log of the variances, shape (..., latent_dim)."""
+        return self._log_var
+
+    def log_prob(self, z):
+        squared = ops.square(at_least_float32(z) - self.mean) * ops.exp(-self.log_var)
+        return -0.5 * ops.sum(squared + self.log_var + LOG_2PI, axis=-1)
+
+    def sample(self, sample_shape=(), seed=None):
+        # z = mean + std * noise (Kingma & Welling 2014, section 2.4: the reparameterisation).
+        shape = (*sample_shape, *ops.shape(self.mean))
+        noise = keras.random.normal(shape, dtype=self.mean.dtype, seed=seed)
+        return self.mean + ops.exp(0.5 * self.log_var) * noise
+
+    def kl_per_dimension(self, other):
+        """KL(self || other) of each dimension, nats, shape (..., latent_dim).
+
+        `other` is a `DiagonalGaussian` too. Kingma & Welling 2014, appendix B, for a standard
+        normal `other`.
+        """
+        squared = ops.square(self.mean - other.mean)
+        ratio = (ops.exp(self.log_var) + squared) * ops.exp(-other.log_var)
+        return 0.5 * (ratio - 1.0 - self.log_var + other.log_var)
+
+    def kl(self, other, sample=None):
+        if isinstance(other, DiagonalGaussian):
+            return ops.sum(self.kl_per_dimension(other), axis=-1)
+        return super().kl(other, sample)
+
+
+class StandardNormal(DiagonalGaussian):
+    """N(0, I) in `latent_dim` dimensions: the usual prior.
+
+    Args:
+        latent_dim: number of latent dimensions.
+
+    Example:
+
+    ```python
+    from keras_aevae.distributions import StandardNormal
+    z = StandardNormal(2).sample((5,), seed=0)  # shape (5, 2)
+    ```
+    """
+
+    def __init__(self, latent_dim):
+        self.latent_dim = latent_dim
+
+    @property
+    def mean(self):
+        return ops.zeros((self.latent_dim,))
+
+    @property
+    def log_var(self):
+        return ops.zeros((self.latent_dim,))

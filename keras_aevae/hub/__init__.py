@@ -1,0 +1,7 @@
+"""Presets: pretrained models by name and version, checked before they are loaded."""
+
+from keras_aevae.hub.load import load
+from keras_aevae.hub.save import save
+from keras_aevae.hub.store import Presets, preset_names, resolve
+
+__all__ = ["Presets", "load", "preset_names", "resolve", "save"]

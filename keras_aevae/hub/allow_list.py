@@ -1,0 +1,67 @@
+"""Which classes a preset's config may name. Nothing in a config is executed."""
+
+import keras
+
+# Keras's own layers that only compute: no code, no files, no foreign modules in their configs.
+LAYERS = frozenset(
+    """
+    Activation ActivityRegularization Add AlphaDropout Attention Average AveragePooling1D
+    AveragePooling2D AveragePooling3D BatchNormalization Bidirectional CategoryEncoding
+    Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Cropping1D
+    Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout EinsumDense ELU
+    Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D
+    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D
+    GlobalMaxPooling3D GroupNormalization GroupQueryAttention Identity InputLayer LSTM LSTMCell
+    LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum
+    MultiHeadAttention Multiply Normalization PReLU Permute RMSNormalization RNN ReLU
+    RepeatVector Rescaling Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN
+    SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
+    SpectralNormalization StackedRNNCells Subtract TimeDistributed UnitNormalization
+    UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    """.split()
+)
+MODELS = frozenset({"Functional", "Sequential"})
+# Whole Keras modules whose classes hold numbers only.
+MODULES = frozenset(
+    {
+        "keras.constraints",
+        "keras.initializers",
+        "keras.optimizers.schedules",
+        "keras.regularizers",
+    }
+)
+# Marks in a functional model's config, not classes.
+MARKS = frozenset({"__keras_tensor__", "__tuple__"})
+
+
+def allowed(entry):
+    """Whether the class that the config entry names may be made."""
+    name, module = entry.get("class_name"), entry.get("module")
+    # As in Keras, a registered name wins: ours, and what the user's own code has registered.
+    registered = entry.get("registered_name")
+    if registered and keras.saving.get_registered_object(registered) is not None:
+        return True
+    if name in MARKS:
+        return True
+    if module == "keras.layers":
+        return name in LAYERS
+    if module in ("keras", "keras.models", "keras.src.models.functional"):
+        return name in MODELS or (module == "keras" and name == "DTypePolicy")
+    return module in MODULES
+
+
+def check_config(config, path):
+    """Raise unless every class in `config`, the content of `path`, may be made."""
+    if isinstance(config, dict):
+        if "class_name" in config and not allowed(config):
+            name = config.get("registered_name") or config["class_name"]
+            raise ValueError(
+                f"Unsafe or unknown class in '{path}'. Received: {name!r} of module "
+                f"{config.get('module')!r}, which presets may not name. If it is your own, import "
+                "the code that registers it with keras.saving.register_keras_serializable first."
+            )
+        for value in config.values():
+            check_config(value, path)
+    elif isinstance(config, list):
+        for value in config:
+            check_config(value, path)

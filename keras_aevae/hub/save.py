@@ -1,0 +1,48 @@
+"""Write a preset: config, weights, metadata with their hash, and a card."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+
+from keras_aevae.hub.store import CARD, CONFIG, METADATA, WEIGHTS
+
+FORMAT = 1
+
+
+def save(model, directory, card=None, metadata=None):
+    """Write `model` to `directory`. See `Autoencoder.save_to_preset`.
+
+    All files are made beside it first, and moved in with the metadata last, so that an interrupted
+    save leaves no preset that loads.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    config = keras.saving.serialize_keras_object(model)
+    # The optimizer's state and settings belong to training, not to a preset.
+    for key in ("compile_config", "build_config"):
+        config.pop(key, None)
+    registered = config["registered_name"]
+    with tempfile.TemporaryDirectory(dir=directory.parent) as name:
+        made = Path(name)
+        model.save_weights(made / WEIGHTS)
+        facts = {
+            "format": FORMAT,
+            "class": registered,
+            "num_params": model.count_params(),
+            "weights_bytes": (made / WEIGHTS).stat().st_size,
+            "weights_sha256": hashlib.sha256((made / WEIGHTS).read_bytes()).hexdigest(),
+            "keras_version": keras.version(),
+            "backend": keras.backend.backend(),
+            **(metadata or {}),
+        }
+        card = card or f"# {model.name}\n\nA {type(model).__name__} of keras_aevae.\n"
+        (made / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        (made / CARD).write_text(card, encoding="utf-8")
+        (made / METADATA).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (directory / METADATA).unlink(missing_ok=True)
+        for file in (WEIGHTS, CONFIG, CARD, METADATA):
+            os.replace(made / file, directory / file)

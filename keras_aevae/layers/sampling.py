@@ -1,0 +1,66 @@
+"""The reparameterisation as a layer."""
+
+import keras
+from keras import ops
+
+from keras_aevae.distributions import get_posterior
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class Sampling(keras.layers.Layer):
+    """One draw z from the distribution whose parameters it is given, with gradients through them.
+
+    For the diagonal Gaussian, `z = z_mean + exp(z_log_var / 2) * noise` with noise from N(0, I):
+    Kingma & Welling 2014, section 2.4, https://arxiv.org/abs/1312.6114. The noise is drawn and
+    scaled in float32 whatever the dtype policy, and z is cast to the policy's compute dtype.
+    It samples in inference too: use the mean itself where you want no noise.
+
+    Args:
+        distribution: name of the posterior family, such as "diagonal_gaussian".
+        seed: integer, or None for a random one (which `keras.utils.set_random_seed` fixes).
+            The torch backend adds a counter to it, so neighbouring seeds overlap there: keep
+            seeds of different layers far apart.
+
+    Call arguments:
+        parameters: the family's parameters, a list of tensors of shape (batch, latent_dim), in
+            the order of the family's constructor: `[z_mean, z_log_var]`.
+
+    Returns:
+        z, shape (batch, latent_dim).
+
+    Example:
+
+    ```python
+    import keras
+    from keras_aevae.layers import Sampling
+    features = keras.Input((8,))
+    z_mean = keras.layers.Dense(2)(features)
+    z_log_var = keras.layers.Dense(2)(features)
+    z = Sampling(seed=1)([z_mean, z_log_var])
+    encoder = keras.Model(features, [z_mean, z_log_var, z])
+    ```
+    """
+
+    def __init__(self, distribution="diagonal_gaussian", seed=None, **kwargs):
+        # No autocast: the log-variance keeps its 32 bits up to the exp.
+        super().__init__(autocast=False, **kwargs)
+        self.family = get_posterior(distribution)
+        self.distribution = distribution
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, parameters):
+        if len(parameters) != len(self.family.parameters):
+            raise ValueError(
+                f"Sampling({self.distribution!r}) takes {len(self.family.parameters)} tensors: "
+                f"{list(self.family.parameters)}. Received: {len(parameters)}."
+            )
+        z = self.family(*parameters).sample(seed=self.seed_generator)
+        return ops.cast(z, self.compute_dtype)
+
+    def compute_output_shape(self, parameters_shape):
+        return tuple(parameters_shape[0])
+
+    def get_config(self):
+        return {**super().get_config(), "distribution": self.distribution, "seed": self.seed}

@@ -1,0 +1,181 @@
+"""The variational autoencoder.
+
+Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
+Higgins et al. 2017, beta-VAE, https://openreview.net/forum?id=Sy2fzU9gl
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_aevae._checks import check_number, check_positive_integer
+from keras_aevae.models.autoencoder import Autoencoder
+from keras_aevae.models.inference import run_in_batches
+from keras_aevae.objectives import free_bits
+
+# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`.
+ROWS_AT_A_TIME = 4096
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class VAE(Autoencoder):
+    """Stores each input as a distribution q(z|x), and pays for what it says beyond the prior.
+
+        loss = -E_q(z|x)[log p(x|z)] + beta * KL(q(z|x) || p(z))
+
+    With beta = 1 the loss is minus the evidence lower bound (ELBO) on log p(x), in nats, constants
+    included. Good for: sampling, interpolation, a code that keeps only what is worth its nats.
+    Misleads when the KL falls to 0 (posterior collapse: the decoder ignores z; warm beta up, or
+    give free bits), and when losses under different likelihoods or betas are compared.
+
+    Args:
+        encoder, decoder, latent_dim, likelihood, prior, seed: as for `Autoencoder`.
+        posterior: the family of q(z|x): "diagonal_gaussian".
+        beta: weight of the KL: a number, or a schedule over training steps, such as
+            `keras_aevae.objectives.LinearWarmUp` or any Keras learning rate schedule. Above 1:
+            fewer nats, more disentangled codes (beta-VAE); below 1: no longer a bound. `evaluate`
+            uses its value at the last training step.
+        free_bits: nats per latent dimension that cost nothing; shows as a term of its own.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, networks
+    (x_train, _), (x_test, _) = datasets.load("digits")
+    encoder, decoder = networks.mlp(x_train.shape[1:], latent_dim=8)
+    vae = VAE(encoder, decoder)
+    vae.compile()
+    vae.fit(x_train, epochs=2)
+    images = vae.sample(16)
+    nats = vae.log_likelihood(x_test[:10], num_samples=100)
+    ```
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim=None,
+        likelihood="bernoulli",
+        *,
+        posterior="diagonal_gaussian",
+        prior="standard_normal",
+        beta=1.0,
+        free_bits=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            encoder,
+            decoder,
+            latent_dim,
+            likelihood,
+            posterior=posterior,
+            prior=prior,
+            seed=seed,
+            **kwargs,
+        )
+        if not isinstance(beta, keras.optimizers.schedules.LearningRateSchedule):
+            beta = check_number("beta", beta, minimum=0)
+        self.beta = beta
+        self.free_bits = check_number("free_bits", free_bits, minimum=0)
+
+    @property
+    def term_names(self):
+        return ("reconstruction", "kl") + (("free_bits",) if self.free_bits else ())
+
+    def terms(self, x, outputs):
+        q = self.posterior_of(outputs)
+        terms = super().terms(x, outputs)
+        terms["kl"] = q.kl(self.prior, sample=outputs["z"])
+        if self.free_bits:
+            terms["free_bits"] = free_bits(q.kl_per_dimension(self.prior), self.free_bits)
+        return terms
+
+    def coefficients(self):
+        beta = self.beta if isinstance(self.beta, float) else self.beta(self.step.value)
+        return {"kl": beta, "free_bits": beta}
+
+    def elbo(self, x, num_samples=1, *, batch_size=128, verbose=0):
+        """Evidence lower bound of each example (beta = 1), nats.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: draws of z that the reconstruction term is averaged over.
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
+        """
+        total = 0.0
+        for _ in range(check_positive_integer("num_samples", num_samples)):
+            terms = self.evaluate_terms(x, batch_size=batch_size, verbose=verbose)
+            total = total - terms["reconstruction"] - terms["kl"]
+        return total / num_samples
+
+    def log_likelihood(self, x, num_samples=1000, *, batch_size=128, verbose=0):
+        """log p(x) of each example by importance sampling from the posterior, nats.
+
+            log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+        Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8. A lower bound in
+        expectation, tighter with more samples: print `num_samples` beside the number. It uses
+        exactly `num_samples` draws, and memory that doesn't grow with them.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: K, draws of z for each example.
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,).
+        """
+        self.check_data("x", x)
+        num_samples = check_positive_integer("num_samples", num_samples)
+        chunk = min(num_samples, max(1, ROWS_AT_A_TIME // batch_size))
+
+        def estimate(batch):
+            parameters = self.call_compiled(self._posterior_parameters, batch)
+            state = np.full(len(batch), -np.inf, "float32"), np.zeros(len(batch), "float32")
+            for start in range(0, num_samples, chunk):
+                left = np.float32(num_samples - start)
+                state = self.call_compiled(
+                    self._add_weights, batch, parameters, *state, left, num_samples=chunk
+                )
+            return state[0] + ops.log(state[1]) - np.log(num_samples)
+
+        return run_in_batches(estimate, x, batch_size, verbose)
+
+    def _posterior_parameters(self, x):
+        outputs = self.infer(x, training=False)
+        return [outputs[f"z_{name}"] for name in self.family.parameters]
+
+    def log_weights(self, x, parameters, num_samples):
+        """log p(x|z_k) + log p(z_k) - log q(z_k|x) of draws z_k, shape (num_samples, batch).
+
+        `parameters` are those of q(z|x), in the order of its family's constructor.
+        """
+        q = self.family(*parameters)
+        z = q.sample((num_samples,), seed=self.sampling.seed_generator)
+        rows = ops.reshape(ops.cast(z, self.compute_dtype), (-1, self.latent_dim))
+        params = self.decoder(rows, training=False)
+        params = ops.reshape(params, (num_samples, -1, *params.shape[1:]))
+        return self.likelihood.log_prob(x, params) + self.prior.log_prob(z) - q.log_prob(z)
+
+    def _add_weights(self, x, parameters, largest, total, left, num_samples):
+        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
+        log_weights = self.log_weights(x, parameters, num_samples)
+        # Of the last chunk, only the first `left` draws count.
+        counts = ops.arange(num_samples, dtype="float32")[:, None] < left
+        log_weights = ops.where(counts, log_weights, -np.inf)
+        new = ops.maximum(largest, ops.max(log_weights, axis=0))
+        added = ops.sum(ops.exp(log_weights - new), axis=0)
+        return new, total * ops.exp(largest - new) + added
+
+    def get_config(self):
+        beta = self.beta
+        if not isinstance(beta, float):
+            beta = keras.saving.serialize_keras_object(beta)
+        return {**super().get_config(), "beta": beta, "free_bits": self.free_bits}

@@ -1,0 +1,93 @@
+"""Convolutional encoder and decoder, sub-pixel in both directions."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_aevae._checks import check_positive_integer, check_shape
+from keras_aevae.layers import DepthToSpace, SpaceToDepth
+
+
+def conv(
+    data_shape,
+    latent_dim,
+    filters=(32, 64),
+    hidden=256,
+    outputs_per_value=1,
+    activation="relu",
+    kernel_size=2,
+):
+    """A pair of convolutional networks for images of any size, odd and non-square included.
+
+    Each level halves the image with space-to-depth and a small convolution; the decoder mirrors
+    it with depth-to-space (Shi et al. 2016). No transposed convolution: no checkerboards, and no
+    backend is slow at its gradient. Choose as many levels as bring the image to about 8x8.
+
+    Args:
+        data_shape: (height, width, channels).
+        latent_dim: number of latent dimensions.
+        filters: channels of each level, from the image inwards.
+        hidden: units of the dense layer between the smallest image and the code.
+        outputs_per_value: the decoder's outputs for each data value; take it from the likelihood:
+            `likelihood.outputs_per_value`.
+        activation: activation of all layers but the last.
+        kernel_size: of the convolutions. 2 covers, with the rearrangement, what a 4x4 kernel of
+            stride 2 covers; 3 is slower and smoother.
+
+    Returns:
+        `(encoder, decoder)`, as for `mlp`.
+
+    Example:
+
+    ```python
+    from keras_aevae import networks
+    encoder, decoder = networks.conv((50, 70, 3), latent_dim=16, filters=(32, 64, 64))
+    ```
+    """
+    data_shape = check_shape("data_shape", data_shape)
+    if len(data_shape) != 3:
+        raise ValueError(
+            "`data_shape` must be (height, width, channels); for flat vectors use `mlp`. "
+            f"Received: data_shape={data_shape}."
+        )
+    latent_dim = check_positive_integer("latent_dim", latent_dim)
+    outputs_per_value = check_positive_integer("outputs_per_value", outputs_per_value)
+    hidden = check_positive_integer("hidden", hidden)
+    kernel_size = check_positive_integer("kernel_size", kernel_size)
+    filters = [check_positive_integer("filters", n) for n in filters]
+
+    def convolve(h, channels, size=kernel_size, act=activation):
+        return layers.Conv2D(
+            channels, size, padding="same", activation=act, data_format="channels_last"
+        )(h)
+
+    x = h = keras.Input(data_shape, name="x")
+    sizes = []  # (height, width) before each level, for the decoder to crop to
+    for channels in filters:
+        height, width = h.shape[1:3]
+        sizes.append((height, width))
+        if height % 2 or width % 2:
+            h = layers.ZeroPadding2D(
+                ((0, height % 2), (0, width % 2)), data_format="channels_last"
+            )(h)
+        h = convolve(SpaceToDepth()(h), channels)
+    # A 1x1 convolution to fewer channels keeps the dense layer, the largest, small.
+    h = convolve(h, max(1, filters[-1] // 4), size=1)
+    smallest = tuple(h.shape[1:])
+    h = layers.Dense(hidden, activation=activation)(layers.Flatten()(h))
+    encoder = keras.Model(x, h, name="encoder")
+
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.Dense(hidden, activation=activation)(z)
+    h = layers.Dense(math.prod(smallest), activation=activation)(h)
+    h = convolve(layers.Reshape(smallest)(h), filters[-1], size=1)
+    outputs = [data_shape[-1] * outputs_per_value, *filters[:-1]]  # channels after each level
+    for level in reversed(range(len(filters))):
+        h = convolve(h, 4 * outputs[level], act=activation if level else None)
+        h = DepthToSpace()(h)
+        extra = h.shape[1] - sizes[level][0], h.shape[2] - sizes[level][1]
+        if any(extra):
+            h = layers.Cropping2D(((0, extra[0]), (0, extra[1])), data_format="channels_last")(h)
+    decoder = keras.Model(z, h, name="decoder")
+    return encoder, decoder
