@@ -1,4 +1,32 @@
 """Autoencoders, VAEs and their kin for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_aevae import datasets, distributions, layers, networks, objectives
-from keras_aevae.models import VAE, Autoencoder
+from keras_aevae._requirements import check_requirements
+
+check_requirements()
+
+from keras_aevae import (  # noqa: E402  (the check comes first)
+    datasets,
+    distributions,
+    hub,
+    latent,
+    layers,
+    networks,
+    objectives,
+    recipes,
+)
+from keras_aevae.models import VAE, Autoencoder  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "datasets",
+    "distributions",
+    "hub",
+    "latent",
+    "layers",
+    "networks",
+    "objectives",
+    "recipes",
+]

@@ -12,12 +12,24 @@ def check_positive_integer(name, value):
     return int(value)
 
 
-def check_seed(seed):
-    """Return `seed` as an int if it is an integer of at least 0, else raise."""
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0:
+def check_positive_integers(name, value, minimum_length=0):
+    """Return `value` as a list of `minimum_length` or more positive integers, else raise."""
+    valid = isinstance(value, (list, tuple)) and len(value) >= minimum_length
+    if not valid:
         raise ValueError(
-            f"`seed` must be an integer of 0 or more, so that draws can be repeated. "
-            f"Received: seed={seed!r}."
+            f"`{name}` must be a tuple of positive integers, one for each layer, such as (32, 64)"
+            f"{', and not empty' if minimum_length else ''}. Received: {name}={value!r}."
+        )
+    return [check_positive_integer(name, n) for n in value]
+
+
+def check_seed(seed):
+    """Return `seed` as an int if it is an integer from 0 to 2^31 - 1, else raise."""
+    valid = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not valid or not 0 <= seed < 2**31:
+        raise ValueError(
+            "`seed` must be an integer of 0 or more, and below 2^31, so that draws can be repeated on "
+            f"every backend. Received: seed={seed!r}."
         )
     return int(seed)
 
@@ -62,7 +74,7 @@ def nearest(name, valid):
 
 def check_name(argument, value, valid):
     """Return `value` if it is one of the names `valid`, else raise with the nearest ones."""
-    if value not in valid:
+    if not isinstance(value, str) or value not in valid:
         raise ValueError(
             f"Unknown `{argument}`. Received: {argument}={value!r}. {nearest(value, valid)}"
         )

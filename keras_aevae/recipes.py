@@ -93,14 +93,26 @@ class Recipe:
         return model
 
 
+# Small batches and a high first rate: the fewest epochs to a given test loss, measured on MNIST.
+SMALL_IMAGES = {
+    "network": "conv",
+    "network_settings": {"filters": (32, 64), "hidden": 256, "kernel_size": 3},
+    "latent_dim": 32,
+    "batch_size": 64,
+    "learning_rate": 2e-3,
+}
 # What each dataset asks for; `recipe` joins it to a model's name.
 DEFAULTS = {
     "digits": {"latent_dim": 8, "network_settings": {"hidden": (512, 256)}, "epochs": 60},
-    "dsprites": {"network": "conv", "latent_dim": 10, "epochs": 20},
-    "mnist": {"network": "conv", "latent_dim": 32, "binarized": True, "epochs": 60},
-    "fashion_mnist": {"network": "conv", "latent_dim": 32, "epochs": 20},
+    "dsprites": {
+        "network": "conv",
+        "network_settings": {"filters": (32, 64, 64)},
+        "latent_dim": 10,
+        "epochs": 20,
+    },
+    "mnist": {**SMALL_IMAGES, "binarized": True, "epochs": 30},
+    "fashion_mnist": {**SMALL_IMAGES, "epochs": 12},
 }
-DEFAULTS["dsprites"]["network_settings"] = {"filters": (32, 64, 64)}
 
 
 def recipe(model, dataset="digits", **changes):

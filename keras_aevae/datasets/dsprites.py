@@ -4,8 +4,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from keras_aevae.datasets._batches import Batches
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.datasets._batches import Batches
 from keras_aevae.datasets.sprites import BOX, ORIENTATIONS, SCALES, SHAPES, draw_sprites
 
 _POSITIONS = np.linspace(0, 1, 32)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_aevae.datasets import digits, dsprites, fashion_mnist, mnist
 from keras_aevae._checks import check_name, check_positive_integer, check_seed
+from keras_aevae.datasets import digits, dsprites, fashion_mnist, mnist
 from keras_aevae.datasets.binarize import binarize
 
 # the ones that are what they are; dSprites is drawn to order

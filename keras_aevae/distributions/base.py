@@ -1,20 +1,19 @@
 """What every distribution of the library answers."""
 
-import keras
 from keras import ops
 
 
-def at_least_float32(x):
-    """`x` as a float tensor of 32 bits or more: no exp, log or KL is taken in 16 bits."""
-    x = ops.convert_to_tensor(x)
-    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else ops.cast(x, "float32")
+def as_float32(x):
+    """`x` as a float32 tensor: no exp, log or KL is taken in 16 bits, and NumPy's usual 64 bits
+    meet no 32 (TensorFlow would refuse to mix them)."""
+    return ops.cast(x, "float32")
 
 
 class Distribution:
     """A distribution over latent codes: a value object over tensors.
 
     The last axis is the event (the latent dimensions); the axes before it are a batch.
-    Everything is in nats and at least float32. A distribution that owns weights is also a
+    Everything is in nats and float32. A distribution that owns weights is also a
     `keras.Layer`.
 
     A family that can serve as a posterior q(z|x) also says how it is made from the unconstrained

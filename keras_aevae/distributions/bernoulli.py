@@ -35,4 +35,5 @@ class Bernoulli(Likelihood):
 
     def sample(self, params, seed=None):
         mean = self.mean(params)
-        return ops.cast(keras.random.uniform(ops.shape(mean), seed=seed) < mean, "float32")
+        uniform = keras.random.uniform(ops.shape(mean), dtype="float32", seed=seed)
+        return ops.cast(uniform < mean, "float32")

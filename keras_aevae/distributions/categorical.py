@@ -38,7 +38,9 @@ class DiscreteLikelihood(Likelihood):
     def sample(self, params, seed=None):
         log_probs = self.log_probs(params)
         # Gumbel-max: the argmax of log p + Gumbel noise is a draw from p.
-        uniform = keras.random.uniform(ops.shape(log_probs), minval=1e-7, seed=seed)
+        uniform = keras.random.uniform(
+            ops.shape(log_probs), minval=1e-7, dtype="float32", seed=seed
+        )
         level = ops.argmax(log_probs - ops.log(-ops.log(uniform)), axis=-1)
         return ops.cast(level, "float32") / (self.num_values - 1)
 
@@ -73,6 +75,7 @@ class Categorical(DiscreteLikelihood):
         return ops.log_softmax(self.split(params), axis=-1)
 
     def log_prob(self, x, params):
+        x = ops.convert_to_tensor(x)
         level = ops.expand_dims(ops.cast(self.level(x), "int32"), -1)
         log_probs = self.log_probs(params)
         level = ops.broadcast_to(level, (*ops.shape(log_probs)[:-1], 1))
@@ -115,15 +118,15 @@ class DiscretizedLogistic(DiscreteLikelihood):
         inverse_scale = ops.exp(-log_scale)
         upper = ((level + 0.5) / bins - center) * inverse_scale
         lower = ((level - 0.5) / bins - center) * inverse_scale
-        # log(sigmoid(u) - sigmoid(l)) = u + log(1 - exp(l - u)) - softplus(u) - softplus(l)
-        inside = (
-            upper + ops.log(-ops.expm1(lower - upper)) - ops.softplus(upper) - ops.softplus(lower)
-        )
-        first = -ops.softplus(-upper)  # log sigmoid(u): everything below the first edge
-        last = -ops.softplus(lower)  # log (1 - sigmoid(l)): everything above the last edge
+        first = -ops.softplus(-upper)  # log sigmoid(u): everything below the upper edge
+        last = -ops.softplus(lower)  # log (1 - sigmoid(l)): everything above the lower edge
+        # log(sigmoid(u) - sigmoid(l)) = log sigmoid(u) + log(1 - sigmoid(l)) + log(1 - exp(l - u)),
+        # and u - l is the bin's width: the difference of two large edges would lose it.
+        inside = first + last + ops.log(-ops.expm1(-inverse_scale / bins))
         return ops.where(level <= 0, first, ops.where(level >= bins, last, inside))
 
     def log_prob(self, x, params):
+        x = ops.convert_to_tensor(x)
         center, log_scale = self.center_and_log_scale(params)
         return sum_over_values(self.log_prob_of_level(self.level(x), center, log_scale), x)
 

@@ -87,7 +87,8 @@ class Gaussian(Likelihood):
 
     def sample(self, params, seed=None):
         mean = self.mean(params)
-        return mean + ops.exp(self.log_scale) * keras.random.normal(ops.shape(mean), seed=seed)
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
+        return mean + ops.exp(self.log_scale) * noise
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale}

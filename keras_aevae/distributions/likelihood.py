@@ -32,11 +32,9 @@ class Likelihood(keras.Layer):
 
     def split(self, params):
         """`params` as float32 with a last axis of `outputs_per_value`: (..., values, outputs)."""
-        shape = ops.shape(params)
+        params = ops.cast(params, "float32")
         values = params.shape[-1] // self.outputs_per_value
-        return ops.reshape(
-            ops.cast(params, "float32"), (*shape[:-1], values, self.outputs_per_value)
-        )
+        return ops.reshape(params, (*ops.shape(params)[:-1], values, self.outputs_per_value))
 
     def log_prob(self, x, params):
         """log p(x|z) of each example, constants included, nats, shape (..., batch)."""

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_aevae.distributions.base import Distribution, at_least_float32
+from keras_aevae.distributions.base import Distribution, as_float32
 
 
 class Point(Distribution):
@@ -25,7 +25,7 @@ class Point(Distribution):
     parameters = ("mean",)
 
     def __init__(self, mean):
-        self._mean = at_least_float32(mean)
+        self._mean = as_float32(mean)
 
     @staticmethod
     def raw_size(latent_dim):

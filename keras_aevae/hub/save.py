@@ -21,17 +21,16 @@ def save(model, directory, card=None, metadata=None):
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    config = keras.saving.serialize_keras_object(model)
-    # The optimizer's state and settings belong to training, not to a preset.
-    for key in ("compile_config", "build_config"):
-        config.pop(key, None)
-    registered = config["registered_name"]
+    # A copy without the optimizer, whose state is twice the weights and belongs to training.
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    config = keras.saving.serialize_keras_object(copy)
     with tempfile.TemporaryDirectory(dir=directory.parent) as name:
         made = Path(name)
-        model.save_weights(made / WEIGHTS)
+        copy.save_weights(made / WEIGHTS)
         facts = {
             "format": FORMAT,
-            "class": registered,
+            "class": config["registered_name"],
             "num_params": model.count_params(),
             "weights_bytes": (made / WEIGHTS).stat().st_size,
             "weights_sha256": hashlib.sha256((made / WEIGHTS).read_bytes()).hexdigest(),

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_aevae._checks import check_seed
 from keras_aevae.distributions import get_posterior
 
 
@@ -46,18 +47,28 @@ class Sampling(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.family = get_posterior(distribution)
         self.distribution = distribution
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = None if seed is None else check_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
     def call(self, parameters):
-        if len(parameters) != len(self.family.parameters):
-            raise ValueError(
-                f"Sampling({self.distribution!r}) takes {len(self.family.parameters)} tensors: "
-                f"{list(self.family.parameters)}. Received: {len(parameters)}."
-            )
+        self.check_parameters(parameters)
         z = self.family(*parameters).sample(seed=self.seed_generator)
         return ops.cast(z, self.compute_dtype)
+
+    def check_parameters(self, parameters):
+        # A lone tensor has a length too: it must not pass for the list.
+        is_list = isinstance(parameters, (list, tuple))
+        if not is_list or len(parameters) != len(self.family.parameters):
+            received = f"{len(parameters)} tensors" if is_list else "no list"
+            raise ValueError(
+                f"Sampling({self.distribution!r}) takes a list of tensors: "
+                f"[{', '.join(self.family.parameters)}]. Received: {received}."
+            )
+
+    def compute_output_spec(self, parameters):
+        self.check_parameters(parameters)
+        return keras.KerasTensor(parameters[0].shape, dtype=self.compute_dtype)
 
     def compute_output_shape(self, parameters_shape):
         return tuple(parameters_shape[0])

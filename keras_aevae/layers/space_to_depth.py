@@ -25,16 +25,25 @@ class SpaceToDepth(keras.layers.Layer):
     ```
     """
 
-    def call(self, x):
-        _, height, width, channels = x.shape
+    def compute_output_shape(self, input_shape):
+        if None in input_shape[1:] or len(input_shape) != 4:
+            raise ValueError(
+                "SpaceToDepth takes images of known shape (batch, height, width, channels). "
+                f"Received: shape {tuple(input_shape)}."
+            )
+        batch, height, width, channels = input_shape
         if height % 2 or width % 2:
             raise ValueError(
                 "SpaceToDepth takes images of even height and width; pad them first. "
-                f"Received: shape {tuple(x.shape)}."
+                f"Received: shape {tuple(input_shape)}."
             )
-        x = ops.reshape(x, (-1, height // 2, 2, width // 2, 2, channels))
+        return batch, height // 2, width // 2, 4 * channels
+
+    def call(self, x):
+        _, height, width, channels = self.compute_output_shape(x.shape)
+        x = ops.reshape(x, (-1, height, 2, width, 2, channels // 4))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(x, (-1, height // 2, width // 2, 4 * channels))
+        return ops.reshape(x, (-1, height, width, channels))
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -54,13 +63,22 @@ class DepthToSpace(keras.layers.Layer):
     ```
     """
 
-    def call(self, x):
-        _, height, width, channels = x.shape
+    def compute_output_shape(self, input_shape):
+        if None in input_shape[1:] or len(input_shape) != 4:
+            raise ValueError(
+                "DepthToSpace takes images of known shape (batch, height, width, channels). "
+                f"Received: shape {tuple(input_shape)}."
+            )
+        batch, height, width, channels = input_shape
         if channels % 4:
             raise ValueError(
                 "DepthToSpace takes a number of channels that 4 divides. "
-                f"Received: shape {tuple(x.shape)}."
+                f"Received: shape {tuple(input_shape)}."
             )
-        x = ops.reshape(x, (-1, height, width, 2, 2, channels // 4))
+        return batch, 2 * height, 2 * width, channels // 4
+
+    def call(self, x):
+        _, height, width, channels = self.compute_output_shape(x.shape)
+        x = ops.reshape(x, (-1, height // 2, width // 2, 2, 2, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(x, (-1, 2 * height, 2 * width, channels // 4))
+        return ops.reshape(x, (-1, height, width, channels))

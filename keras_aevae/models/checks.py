@@ -6,9 +6,8 @@ import math
 import keras
 import numpy as np
 
-from keras_aevae.models.inference import as_numpy, is_array
-
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.models.inference import as_numpy, is_array
 
 
 def check_networks(encoder, decoder, latent_dim, likelihood):

@@ -1,5 +1,7 @@
 """Inference over data of any kind: batched, compiled once, on the backend in use."""
 
+import operator
+
 import keras
 import numpy as np
 
@@ -107,11 +109,8 @@ def run_in_batches(function, x, batch_size, verbose=0):
     parts = []
     for i, batch in enumerate(batches(x, batch_size)):
         outputs = function(pad_to_bucket(batch, batch_size))
-        parts.append(
-            keras.tree.map_structure(
-                lambda y, n=len(batch): keras.ops.convert_to_numpy(y)[:n], outputs
-            )
-        )
+        outputs = keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+        parts.append(keras.tree.map_structure(operator.itemgetter(slice(len(batch))), outputs))
         if progress:
             progress.update(i + 1)
     if not parts:

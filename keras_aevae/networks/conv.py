@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_aevae._checks import check_positive_integer, check_shape
+from keras_aevae._checks import check_positive_integer, check_positive_integers, check_shape
 from keras_aevae.layers import DepthToSpace, SpaceToDepth
 
 
@@ -55,7 +55,7 @@ def conv(
     outputs_per_value = check_positive_integer("outputs_per_value", outputs_per_value)
     hidden = check_positive_integer("hidden", hidden)
     kernel_size = check_positive_integer("kernel_size", kernel_size)
-    filters = [check_positive_integer("filters", n) for n in filters]
+    filters = check_positive_integers("filters", filters, minimum_length=1)
 
     def convolve(h, channels, size=kernel_size, act=activation):
         return layers.Conv2D(
@@ -75,7 +75,7 @@ def conv(
     # A 1x1 convolution to fewer channels keeps the dense layer, the largest, small.
     h = convolve(h, max(1, filters[-1] // 4), size=1)
     smallest = tuple(h.shape[1:])
-    h = layers.Dense(hidden, activation=activation)(layers.Flatten()(h))
+    h = layers.Dense(hidden, activation=activation)(layers.Flatten("channels_last")(h))
     encoder = keras.Model(x, h, name="encoder")
 
     z = keras.Input((latent_dim,), name="z")

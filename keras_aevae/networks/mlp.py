@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_aevae._checks import check_positive_integer, check_shape
+from keras_aevae._checks import check_positive_integer, check_positive_integers, check_shape
 
 
 def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activation="relu"):
@@ -17,7 +17,8 @@ def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activati
     Args:
         data_shape: shape of one example, such as (784,) or (28, 28, 1).
         latent_dim: number of latent dimensions.
-        hidden: units of the encoder's hidden layers; the decoder mirrors them.
+        hidden: units of the encoder's hidden layers; the decoder mirrors them. With () both are
+            linear.
         outputs_per_value: the decoder's outputs for each data value; take it from the likelihood:
             `likelihood.outputs_per_value`.
         activation: activation of the hidden layers.
@@ -38,11 +39,11 @@ def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activati
     data_shape = check_shape("data_shape", data_shape)
     latent_dim = check_positive_integer("latent_dim", latent_dim)
     outputs_per_value = check_positive_integer("outputs_per_value", outputs_per_value)
-    hidden = [check_positive_integer("hidden", units) for units in hidden]
+    hidden = check_positive_integers("hidden", hidden)
     output_shape = (*data_shape[:-1], data_shape[-1] * outputs_per_value)
 
     x = keras.Input(data_shape, name="x")
-    h = layers.Flatten()(x)
+    h = layers.Flatten("channels_last")(x)
     for units in hidden:
         h = layers.Dense(units, activation=activation)(h)
     encoder = keras.Model(x, h, name="encoder")

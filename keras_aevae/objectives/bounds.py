@@ -22,6 +22,6 @@ def importance_weighted_bound(log_weights, axis=0):
     importance_weighted_bound([[-100.0], [-90.0]])  # [-90.69] nats
     ```
     """
-    log_weights = ops.convert_to_tensor(log_weights)
+    log_weights = ops.cast(log_weights, "float32")
     num_samples = log_weights.shape[axis]
     return ops.logsumexp(log_weights, axis=axis) - math.log(num_samples)

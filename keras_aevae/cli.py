@@ -1,0 +1,152 @@
+"""The command line: parse, call the library, print."""
+
+import os
+import pathlib
+
+import click
+
+from keras_aevae._requirements import BACKENDS, INSTALL, installed_backends
+
+MODELS = ("ae", "vae")
+DATASETS = ("digits", "dsprites", "mnist", "fashion_mnist")
+
+
+def choose_backend(backend):
+    """Set KERAS_BACKEND: what the user says, else the environment's, else one that is installed."""
+    installed = installed_backends()
+    if not installed:
+        raise click.ClickException(f"No backend is installed. Run: {INSTALL}")
+    if backend or not os.environ.get("KERAS_BACKEND"):
+        os.environ["KERAS_BACKEND"] = backend or installed[0]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings
+
+
+class Commands(click.Group):
+    """Commands whose errors of use print as one line, not as a traceback."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except (ValueError, ImportError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    help="Keras backend; by default KERAS_BACKEND, else one that is installed.",
+)
+@click.version_option(package_name="keras_aevae")
+def main(backend):
+    """Autoencoders, VAEs and their kin for Keras 3.
+
+    Start with: keras-aevae compare
+    """
+    choose_backend(backend)
+
+
+def recipe_options(command):
+    """The options that change a recipe."""
+    for option in (
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option("--epochs", type=click.IntRange(1), help="By default the recipe's."),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.option("--dataset", type=click.Choice(DATASETS), default="digits", show_default=True)
+@recipe_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    default="report.html",
+    show_default=True,
+    help="Where to write the report; its numbers go beside it, as JSON.",
+)
+def compare(dataset, epochs, seed, out):
+    """Train an AE and a VAE on the same data, and measure how their latent spaces differ."""
+    from keras_aevae.latent import compare
+
+    comparison = compare(dataset, epochs=epochs, seed=seed, callbacks=[epoch_bar()], verbose=0)
+    click.echo(f"\n{comparison}\n")
+    for path in comparison.save(out):
+        click.echo(f"Wrote {path}")
+
+
+@main.command()
+@click.argument("model", type=click.Choice(MODELS))
+@click.argument("dataset", type=click.Choice(DATASETS))
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="The preset's folder.  [default: MODEL_NETWORK_DATASET]",
+)
+@recipe_options
+@click.option(
+    "--num-samples",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Importance samples of the test log-likelihood.",
+)
+def train(model, dataset, out, epochs, seed, num_samples):
+    """Train MODEL on DATASET by its recipe, measure it, and write a preset.
+
+    An interrupted run goes on from its last epoch when the same command is given again.
+    """
+    from keras_aevae.pretrain import pretrain
+    from keras_aevae.recipes import recipe
+
+    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    chosen = recipe(model, dataset, **changes)
+    directory = out or pathlib.Path(chosen.name)
+    _, metadata = pretrain(
+        chosen, directory, num_samples=num_samples, callbacks=[epoch_bar()], verbose=0
+    )
+    for name, value in metadata["measured"].items():
+        click.echo(f"{name:30} {value:12.6g}")
+    click.echo(f"\nWrote {directory}. Load it: Autoencoder.from_preset({str(directory)!r})")
+
+
+@main.command()
+def presets():
+    """List the shipped presets: versions, size, and measured test numbers."""
+    from keras_aevae import Autoencoder
+    from keras_aevae.hub import preset_names
+
+    versions = preset_names()
+    for name, metadata in Autoencoder.presets.items():
+        size = metadata["weights_bytes"] / 2**20
+        numbers = ", ".join(
+            f"{measure} {value:.4g}"
+            for measure, value in metadata["measured"].items()
+            if "train" not in measure
+        )
+        numbered = ", ".join(map(str, versions[name]))
+        click.echo(f"{name}  (version {numbered}; {size:.2f} MiB)\n    {numbers}")
+
+
+def epoch_bar():
+    """A Keras callback that draws one progress bar for each training, over its epochs."""
+    import keras
+
+    class EpochBar(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.bar = click.progressbar(
+                length=self.params["epochs"],
+                label=f"Training {self.model.name}",
+                item_show_func=lambda loss: loss and f"loss {loss:.2f} nats",
+            )
+            self.bar.render_progress()
+
+        def on_epoch_end(self, epoch, logs=None):
+            # A resumed run starts at a later epoch than 0.
+            self.bar.update(epoch + 1 - self.bar.pos, logs["loss"])
+
+        def on_train_end(self, logs=None):
+            self.bar.render_finish()
+
+    return EpochBar()

@@ -1,0 +1,35 @@
+"""What a latent space is like: measures, comparisons of models, and their report.
+
+Importing it loads neither matplotlib nor scikit-learn nor jinja2: pictures and reports load them
+when they are made.
+"""
+
+from keras_aevae.latent import plots
+from keras_aevae.latent.compare import compare
+from keras_aevae.latent.comparison import Comparison
+from keras_aevae.latent.measures import (
+    active_units,
+    code_scale,
+    elbo,
+    generalization_gap,
+    kl,
+    log_likelihood,
+    mean_squared_error,
+    reconstruction_error,
+)
+from keras_aevae.latent.summary import summary
+
+__all__ = [
+    "Comparison",
+    "active_units",
+    "code_scale",
+    "compare",
+    "elbo",
+    "generalization_gap",
+    "kl",
+    "log_likelihood",
+    "mean_squared_error",
+    "plots",
+    "reconstruction_error",
+    "summary",
+]

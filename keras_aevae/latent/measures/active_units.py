@@ -1,0 +1,39 @@
+"""How many latent dimensions a model uses."""
+
+import numpy as np
+
+from keras_aevae._checks import check_number
+from keras_aevae.latent.measures._codes import check_codes
+
+
+def active_units(codes, threshold=0.01):
+    """Number of latent dimensions whose code varies over the data.
+
+        |{d : Var_x(E_q(z|x)[z_d]) > threshold}|
+
+    Burda et al. 2016, https://arxiv.org/abs/1509.00519, section 5.2.
+
+    Range: 0 (the code ignores the input: posterior collapse) to latent_dim.
+
+    Good for: a VAE, whose prior sets the scale: unused dimensions fall to a variance of nearly 0,
+    so that the threshold hardly matters. Misleads on an AE: nothing sets the scale of its codes,
+    so a dimension counts as active however little it tells.
+
+    Args:
+        codes: codes of many examples, shape (n, latent_dim), such as `model.encode(x)`: for a VAE
+            that is the posterior's mean.
+        threshold: variance above which a dimension is active.
+
+    Returns:
+        An int.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_aevae import latent
+    latent.active_units(np.array([[0.0, 1.0], [0.0, -1.0]]))  # 1
+    ```
+    """
+    threshold = check_number("threshold", threshold, minimum=0)
+    return int(np.sum(check_codes(codes).var(axis=0) > threshold))

@@ -1,0 +1,68 @@
+"""How well a model gives back what it was given."""
+
+import numpy as np
+
+
+def reconstruction_error(terms):
+    """Mean reconstruction error -log p(x|z), nats per example, constants included.
+
+    The distortion of Alemi et al. 2018, https://arxiv.org/abs/1711.00464.
+
+    Range: any number; from 0 up where the data are bits or classes. Lower is better. On grey
+    values under a Bernoulli, perfect images still cost their entropy, so 0 is out of reach.
+
+    Good for: comparing models of one likelihood on the same data. Misleads between likelihoods,
+    whose nats count different things; and a little between an AE and a VAE: the AE is asked at its
+    one code, the VAE at a draw from q(z|x), noise included. `mean_squared_error` asks both at
+    the mean.
+
+    Args:
+        terms: what `model.evaluate_terms(x)` returned.
+
+    Returns:
+        A float: what `model.evaluate(x)` calls `reconstruction`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    vae = VAE.from_preset("vae_mlp_digits")
+    _, (x_test, _) = datasets.load("digits")
+    nats = latent.reconstruction_error(vae.evaluate_terms(x_test))
+    ```
+    """
+    return mean(terms["reconstruction"])
+
+
+def mean_squared_error(model, x, *, batch_size=128, verbose=0):
+    """Mean squared error of `model.reconstruct(x)`, per data value (pixel and channel).
+
+    Range: from 0 up; lower is better. Giving back the mean of the data scores their variance.
+
+    Good for: comparing models whatever their likelihood and posterior, since no noise is drawn and
+    every model is asked the same. Misleads about looks: a blur scores well, a sharp stroke one
+    pixel off scores badly.
+
+    Args:
+        model: an `Autoencoder` or a relative.
+        x: data, shape (n, *data_shape).
+        batch_size, verbose: those of `model.reconstruct`.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_aevae import Autoencoder, datasets, latent
+    ae = Autoencoder.from_preset("ae_mlp_digits")
+    _, (x_test, _) = datasets.load("digits")
+    error = latent.mean_squared_error(ae, x_test)
+    ```
+    """
+    reconstruction = model.reconstruct(x, batch_size=batch_size, verbose=verbose)
+    return mean(np.square(reconstruction - np.asarray(x, "float32")))
+
+
+def mean(values):
+    return float(np.mean(values, dtype="float64"))

@@ -1,0 +1,19 @@
+"""Pictures of what models do: one function a picture, each returning a matplotlib `Figure`.
+
+Each takes a dict from names to models and shows them in the same way. The pictures of images need
+data of shape (height, width, channels) with 1, 3 or 4 channels, of any size.
+
+```python
+from keras_aevae import VAE
+from keras_aevae.latent import plots
+vae = VAE.from_preset("vae_mlp_digits")
+plots.samples({"VAE": vae}, seed=0).savefig("samples.png")
+```
+"""
+
+from keras_aevae.latent.plots.codes import codes
+from keras_aevae.latent.plots.interpolations import interpolations
+from keras_aevae.latent.plots.reconstructions import reconstructions
+from keras_aevae.latent.plots.samples import samples
+
+__all__ = ["codes", "interpolations", "reconstructions", "samples"]

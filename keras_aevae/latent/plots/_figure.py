@@ -1,0 +1,61 @@
+"""The look that all pictures share."""
+
+import contextlib
+
+INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
+# Ten colours that the colour-blind can tell apart: Paul Tol's "muted" and a dark grey,
+# https://personal.sron.nl/~pault/ ; white paper behind them.
+COLOURS = (
+    "#332288",
+    "#CC6677",
+    "#117733",
+    "#AA4499",
+    "#4B9ECF",
+    "#882255",
+    "#999933",
+    "#44AA99",
+    "#B8860B",
+    "#555555",
+)
+WIDTH = 5.0  # inches: text of 10 points stays readable when a phone shrinks it to 3.7
+
+STYLE = {
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": GREY,
+    "axes.edgecolor": PALE,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+}
+
+
+def style():
+    """Context in which figures are made: the library's look, whatever the user's own settings."""
+    from matplotlib import style
+
+    return style.context(["default", STYLE])
+
+
+@contextlib.contextmanager
+def panels(titles, height):
+    """A figure in that look, one panel under another, each of `height` inches.
+
+    Drawn without pyplot, so that it opens no window and changes no state.
+
+    Yields:
+        `(figure, axes)`: the `Figure`, and an array of its `Axes`, one for each title.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(WIDTH, len(titles) * height), layout="constrained")
+        axes = figure.subplots(len(titles), squeeze=False)[:, 0]
+        for one, title in zip(axes, titles):
+            one.set_title(title)
+        yield figure, axes

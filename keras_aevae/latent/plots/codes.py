@@ -1,0 +1,127 @@
+"""Maps of the latent space in two dimensions."""
+
+import numpy as np
+
+from keras_aevae.latent.plots._figure import COLOURS, GREY, INK, WIDTH, panels
+
+MAX_POINTS = 1500  # more of them hide each other, and make the file large
+MAX_CLOUDS = 10
+DRAWS = 200  # from a posterior, to fit its ellipse to
+
+
+def codes(models, x, labels=None, *, class_names=None):
+    """The codes of `x` in two dimensions, coloured by label, and where the prior expects them.
+
+    A latent space of two dimensions is shown as it is; of a larger one its two principal axes
+    (scikit-learn's PCA), not centred, so that the prior N(0, I) stays round 0: dashed circles at 1
+    and 2 standard deviations. Where an input is stored as a distribution, ellipses show 1 standard
+    deviation of q(z|x) for the first example of each class.
+
+    Misleads about the dimensions that aren't shown: what overlaps here may be apart there.
+
+    Args:
+        models: dict from names to models; a panel each.
+        x: data, shape (n, *data_shape), n at least 2; at most 1500 of them, evenly spaced, are
+            drawn.
+        labels: integer classes, shape (n,), or None. A label is drawn as its number, so that the
+            map can be read without its colours; beyond ten classes colours repeat.
+        class_names: what classes 0, 1, ... are called, for a legend.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets
+    from keras_aevae.latent import plots
+    _, (x_test, y_test) = datasets.load("digits")
+    vae = VAE.from_preset("vae_mlp_digits")
+    figure = plots.codes({"VAE": vae}, x_test, y_test)
+    ```
+    """
+    x = np.asarray(x)
+    labels = None if labels is None else np.asarray(labels)
+    with panels(list(models), WIDTH) as (figure, axes):
+        for one, model in zip(axes, models.values()):
+            draw(one, model, x, labels, class_names)
+    return figure
+
+
+def draw(axes, model, x, labels, class_names):
+    z = model.encode(x)  # (n, latent_dim)
+    basis, axis_names = principal_axes(z)
+    z = z @ basis.T  # (n, 2)
+    shown = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).astype(int))
+    if labels is None:
+        axes.scatter(*z[shown].T, s=14, color=COLOURS[0], linewidths=0)
+        examples = {COLOURS[0]: 0}
+    else:
+        examples = {}
+        for label in np.unique(labels):
+            colour = COLOURS[label % len(COLOURS)]
+            examples.setdefault(colour, np.flatnonzero(labels == label)[0])
+            axes.scatter(
+                *z[shown][labels[shown] == label].T,
+                s=38,
+                marker=f"${label}$",
+                color=colour,
+                linewidths=0.3,
+                label=class_names[label] if class_names else None,
+            )
+    clouds(axes, model, x, basis, examples)
+    if model.prior_name == "standard_normal":
+        prior_circles(axes)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(axis_names[0])
+    axes.set_ylabel(axis_names[1])
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    if class_names:
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize=8
+        )
+
+
+def principal_axes(z):
+    """Orthonormal rows that span the picture, (2, latent_dim), and what to call them."""
+    latent_dim = z.shape[1]
+    if latent_dim <= 2:
+        return np.eye(2, latent_dim), ("latent dimension 1", "latent dimension 2")
+    from sklearn.decomposition import PCA
+
+    pca = PCA(2, svd_solver="full").fit(z)
+    names = [
+        f"principal axis {i + 1} ({share:.0%} of the variance)"
+        for i, share in enumerate(pca.explained_variance_ratio_)
+    ]
+    return pca.components_, names
+
+
+def clouds(axes, model, x, basis, examples):
+    """An ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
+    from matplotlib.patches import Ellipse
+
+    for colour, i in list(examples.items())[:MAX_CLOUDS]:
+        draws = model.encode(np.repeat(x[i : i + 1], DRAWS, axis=0), sample=True) @ basis.T
+        variances, directions = np.linalg.eigh(np.cov(draws.T))
+        if variances[1] < 1e-6:  # a point
+            continue
+        width, height = 2 * np.sqrt(np.maximum(variances, 0))
+        angle = np.degrees(np.arctan2(directions[1, 0], directions[0, 0]))
+        axes.add_patch(
+            Ellipse(draws.mean(axis=0), width, height, angle=angle, facecolor=colour, alpha=0.16)
+        )
+        axes.add_patch(
+            Ellipse(draws.mean(axis=0), width, height, angle=angle, fill=False, color=colour)
+        )
+
+
+def prior_circles(axes):
+    from matplotlib.patches import Circle
+
+    for radius in (1, 2):
+        axes.add_patch(Circle((0, 0), radius, fill=False, color=INK, linestyle=(0, (4, 3))))
+    axes.annotate(
+        "prior: 1σ, 2σ", (0, 2), (0, 3), textcoords="offset points", ha="center", color=GREY
+    )

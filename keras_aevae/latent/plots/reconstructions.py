@@ -1,0 +1,37 @@
+"""Images above what each model makes of them."""
+
+import numpy as np
+
+from keras_aevae.latent.plots._figure import INK, WIDTH, panels
+from keras_aevae.latent.plots._images import check_images, montage, show
+
+
+def reconstructions(models, x):
+    """The images `x` in the first row, and below them each model's reconstructions.
+
+    Args:
+        models: dict from names to models.
+        x: a few images, shape (n, height, width, channels).
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets
+    from keras_aevae.latent import plots
+    _, (x_test, _) = datasets.load("digits")
+    vae = VAE.from_preset("vae_mlp_digits")
+    figure = plots.reconstructions({"VAE": vae}, x_test[:10])
+    ```
+    """
+    check_images(models)
+    rows = {"original": x, **{name: model.reconstruct(x) for name, model in models.items()}}
+    array, step = montage(np.concatenate(list(rows.values())), columns=len(x))
+    height, width = array.shape[:2]
+    with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):
+        show(axes, array)
+        axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), list(rows))
+        axes.tick_params(length=0, labelcolor=INK)
+    return figure

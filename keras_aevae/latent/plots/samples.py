@@ -1,0 +1,42 @@
+"""New images that models make up."""
+
+from keras_aevae.latent.plots._figure import WIDTH, panels
+from keras_aevae.latent.plots._images import check_images, montage, show
+
+
+def samples(models, num_samples=32, *, codes=None, seed=0):
+    """Images decoded from random codes, a panel a model; nothing is picked.
+
+    Args:
+        models: dict from names to models.
+        num_samples: images of each.
+        codes: None: codes drawn from the prior. Or a dict from the same names to codes, such as
+            `encode(x_train)`: drawn from the Gaussian fitted to those. Most of what is wrong with
+            an AE's samples is that its codes aren't like the prior (Ghosh et al. 2020,
+            https://arxiv.org/abs/1903.12436); this shows what is left.
+        seed: integer, for the same samples again on the same backend.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE
+    from keras_aevae.latent import plots
+    figure = plots.samples({"VAE": VAE.from_preset("vae_mlp_digits")})
+    ```
+    """
+    check_images(models)
+    arrays = []
+    for name, model in models.items():
+        fitted = None if codes is None else codes[name]
+        images = model.sample(num_samples, codes=fitted, seed=seed)
+        arrays.append(montage(images, columns=8)[0])
+    height, width = arrays[0].shape[:2]
+    source = "the prior" if codes is None else "a Gaussian fitted to its codes"
+    titles = [f"{name}: codes from {source}" for name in models]
+    with panels(titles, WIDTH * height / width + 0.3) as (figure, axes):
+        for one, array in zip(axes, arrays):
+            show(one, array)
+    return figure

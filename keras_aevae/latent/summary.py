@@ -1,0 +1,74 @@
+"""All the measures of one model at once."""
+
+from keras_aevae.latent.measures import (
+    active_units,
+    code_scale,
+    elbo,
+    generalization_gap,
+    kl,
+    log_likelihood,
+    mean_squared_error,
+    reconstruction_error,
+)
+
+
+def summary(model, x_train, x_test, *, num_samples=100, batch_size=128, verbose=0):
+    """The measures of a trained model, by name.
+
+    Args:
+        model: an `Autoencoder` or a relative.
+        x_train, x_test: data, shape (n, *data_shape): those it was trained on, and others.
+        num_samples: importance samples of the log-likelihood.
+        batch_size, verbose: those of the model's verbs.
+
+    Returns:
+        A dict of Python ints and floats, all on the test data unless they say otherwise:
+
+        - `num_train`, `num_test`: numbers of examples.
+        - `train_reconstruction`, `test_reconstruction`: nats, see `reconstruction_error`.
+        - `generalization_gap`, `generalization_gap_se`: nats, see `generalization_gap`.
+        - `train_mse`, `test_mse`: see `mean_squared_error`.
+        - `latent_dim`, `active_units`: see `active_units`.
+        - `code_scale`: of draws from the posterior, see `code_scale`.
+
+        and of a VAE:
+
+        - `train_kl`, `test_kl`, `train_elbo`, `test_elbo`: nats, see `kl` and `elbo`.
+        - `test_log_likelihood`: nats, see `log_likelihood`, estimated with `num_samples`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    (x_train, _), (x_test, _) = datasets.load("digits")
+    vae = VAE.from_preset("vae_mlp_digits")
+    numbers = latent.summary(vae, x_train, x_test)
+    ```
+    """
+    settings = {"batch_size": batch_size, "verbose": verbose}
+    train = model.evaluate_terms(x_train, **settings)
+    test = model.evaluate_terms(x_test, **settings)
+    gap, gap_se = generalization_gap(train["reconstruction"], test["reconstruction"])
+    numbers = {
+        "num_train": len(x_train),
+        "num_test": len(x_test),
+        "train_reconstruction": reconstruction_error(train),
+        "test_reconstruction": reconstruction_error(test),
+        "generalization_gap": gap,
+        "generalization_gap_se": gap_se,
+        "train_mse": mean_squared_error(model, x_train, **settings),
+        "test_mse": mean_squared_error(model, x_test, **settings),
+        "latent_dim": model.latent_dim,
+        "active_units": active_units(model.encode(x_test, **settings)),
+        "code_scale": code_scale(model.encode(x_test, sample=True, **settings)),
+    }
+    if "kl" in test:
+        numbers |= {
+            "train_kl": kl(train),
+            "test_kl": kl(test),
+            "train_elbo": elbo(train),
+            "test_elbo": elbo(test),
+            "test_log_likelihood": log_likelihood(model, x_test, num_samples, **settings),
+            "num_samples": num_samples,
+        }
+    return numbers

@@ -1,0 +1,120 @@
+"""Make a preset: train a recipe, measure it on the test data, write it with its card."""
+
+import dataclasses
+import datetime
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+
+import keras
+
+from keras_aevae import latent
+
+
+def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
+    """Train `recipe`, measure the model and save it as a preset in `directory`.
+
+    An interrupted run of the same command goes on from its last whole epoch.
+
+    Args:
+        recipe: a `keras_aevae.recipes.Recipe`.
+        directory: the preset's folder, such as "presets/vae_mlp_digits/1".
+        num_samples: importance samples of the test log-likelihood.
+        callbacks, verbose: those of `fit`.
+
+    Returns:
+        The model and the metadata that was saved.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    backup = directory / "backup"
+    backup.mkdir(exist_ok=True)
+    restore = keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False)
+    clock = Clock(backup / "seconds")
+    model = recipe.train(callbacks=[*callbacks, restore, clock], verbose=verbose)
+    (x_train, _), (x_test, _) = recipe.data()
+    metadata = {
+        "recipe": dataclasses.asdict(recipe),
+        "measured": latent.summary(model, x_train, x_test, num_samples=num_samples),
+        "training": {
+            "seconds": round(clock.seconds, 1),
+            "date": datetime.date.today().isoformat(),
+            "backend": f"{keras.backend.backend()} {backend_version()}",
+            "keras": keras.version(),
+            "hardware": f"{processor()}, {os.cpu_count()} cores",
+        },
+    }
+    model.save_to_preset(directory, card=card(recipe, metadata), metadata=metadata)
+    shutil.rmtree(backup)
+    return model, metadata
+
+
+class Clock(keras.callbacks.Callback):
+    """Adds up the seconds of training over interrupted runs, in a file beside the backup."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.seconds = float(path.read_text()) if path.exists() else 0.0
+
+    def on_train_begin(self, logs=None):
+        self.last = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.perf_counter()
+        self.seconds, self.last = self.seconds + now - self.last, now
+        self.path.write_text(f"{self.seconds}")
+
+
+def card(recipe, metadata):
+    """The preset's card, Markdown: what it is, how it was made, what it measures."""
+    measured, training = metadata["measured"], metadata["training"]
+    numbers = "\n".join(f"| {name} | {value:.6g} |" for name, value in measured.items())
+    settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["recipe"].items())
+    return CARD.format(
+        name=recipe.name,
+        model=recipe.model,
+        dataset=recipe.dataset,
+        numbers=numbers,
+        settings=settings,
+        **training,
+    )
+
+
+CARD = """\
+# {name}
+
+Made by `keras-aevae train {model} {dataset} --out DIRECTORY`, the shipped recipe, in {seconds:g} s
+of training on {hardware}; {backend}, Keras {keras}; {date}.
+
+## Measured
+
+Nats per example, on all test images unless the name says `train`.
+
+| measure | value |
+| --- | --- |
+{numbers}
+
+## Recipe
+
+| field | value |
+| --- | --- |
+{settings}
+"""
+
+
+def backend_version():
+    return __import__(keras.backend.backend()).__version__
+
+
+def processor():
+    """The processor's name, as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return (
+                next(line for line in lines if line.startswith("model name")).split(":")[1].strip()
+            )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,129 @@
+"""Bad input: an error before any training that names the argument, what came and the remedy."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_aevae as ka
+
+SHAPE = (8, 8, 1)
+
+
+def networks(**settings):
+    return ka.networks.mlp(SHAPE, latent_dim=2, hidden=(8,), **settings)
+
+
+@pytest.fixture(scope="module")
+def vae():
+    model = ka.VAE(*networks())
+    model.compile()
+    return model
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((6, *SHAPE), "float32")
+
+
+def with_value(x, value):
+    x = x.copy()
+    x[3, 2, 1, 0] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda x: with_value(x, np.nan), "`x` must be finite"),
+        (lambda x: with_value(x, np.inf), "`x` must be finite"),
+        (lambda x: (x * 255).astype("uint8"), r"within \[0, 1\].*Divide by 2.*'gaussian'"),
+        (lambda x: x - 0.5, r"within \[0, 1\]"),
+        (lambda x: x[..., 0], r"Received: x.shape=\(6, 8, 8\).*Add the channel axis"),
+        (lambda x: x[0], r"shape=\(8, 8, 1\).*Add the batch axis"),
+        (lambda x: x[:, :7], r"shape \(n, 8, 8, 1\).*\(6, 7, 8, 1\)"),
+        (lambda x: x[:0], "at least one example"),
+        (lambda x: x.astype(str), "numbers"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["fit", "evaluate"])
+def test_data(vae, x, spoil, message, verb):
+    before = [w.copy() for w in vae.get_weights()]
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        getattr(vae, verb)(spoil(x), verbose=0)
+    for a, b in zip(before, vae.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_data_in_datasets_and_generators(vae, x):
+    bad = with_value(x, np.nan)
+    with pytest.raises(ValueError, match="finite"):
+        vae.fit(((b,) for b in [bad]), verbose=0)
+    with pytest.raises(ValueError, match="at least one batch"):
+        vae.fit(iter([]), verbose=0)
+    with pytest.raises(ValueError, match="finite"):
+        vae.fit(x, validation_data=(bad,), verbose=0)
+
+
+def test_labels_are_no_target(vae, x):
+    with pytest.raises(ValueError, match="`y`.*takes no labels"):
+        vae.fit(x, np.arange(6), verbose=0)
+    with pytest.raises(ValueError, match="`y`.*takes no labels"):
+        vae.fit(x, validation_data=(x, np.arange(6)), verbose=0)
+
+
+def test_a_loss_in_compile(vae):
+    with pytest.raises(ValueError, match="likelihood='mse'.*Received: loss='mse'"):
+        vae.compile(loss="mse")
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"latent_dim": 0}, "`latent_dim` must be a positive integer. Received: latent_dim=0"),
+        ({"latent_dim": 3}, r"`decoder` doesn't fit: it takes inputs of shape \(2,\)"),
+        ({"likelihood": "bernouli"}, "Unknown `likelihood`.*'bernouli'.*bernoulli"),
+        ({"posterior": "gaussian"}, "Unknown `posterior`.*diagonal_gaussian"),
+        ({"prior": "normal"}, "Unknown `prior`.*standard_normal"),
+        ({"likelihood": "discretized_logistic"}, "outputs_per_value=2"),
+        ({"beta": -1.0}, "`beta`.*at least 0. Received: beta=-1.0"),
+        ({"beta": float("nan")}, "`beta`"),
+        ({"free_bits": -0.1}, "`free_bits`"),
+    ],
+)
+def test_constructor(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ka.VAE(*networks(), **settings)
+
+
+def test_networks_that_do_not_fit():
+    encoder, decoder = networks()
+    with pytest.raises(ValueError, match="`encoder` doesn't fit"):
+        ka.VAE(ka.networks.mlp((9, 9, 1), 2, hidden=(8,))[0], decoder)
+    with pytest.raises(ValueError, match="`encoder` must be a Keras model"):
+        ka.VAE(None, decoder)
+    x = keras.Input(SHAPE)
+    h = keras.layers.Flatten()(x)
+    two = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
+    with pytest.raises(ValueError, match="`encoder` must give one tensor.*2 tensors"):
+        ka.VAE(two, decoder)
+    with pytest.raises(ValueError, match="`latent_dim` is needed"):
+        ka.VAE(encoder, keras.Sequential([keras.layers.Dense(64), keras.layers.Reshape(SHAPE)]))
+
+
+def test_verbs(vae, x):
+    with pytest.raises(ValueError, match=r"`x` must have shape \(n, 8, 8, 1\)"):
+        vae.encode(x[..., 0])
+    with pytest.raises(ValueError, match=r"`z` must have shape \(n, 2\)"):
+        vae.decode(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="`num_samples` must be a positive integer"):
+        vae.sample(0)
+    with pytest.raises(ValueError, match="`num_samples`"):
+        vae.log_likelihood(x, num_samples=0)
+    with pytest.raises(ValueError, match="`codes`"):
+        vae.sample(2, codes=np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="`steps`"):
+        vae.interpolate(x[:1], x[1:2], steps=1)
+    with pytest.raises(ValueError, match="Unknown `method`.*linear"):
+        vae.interpolate(x[:1], x[1:2], method="linea")
+    with pytest.raises(ValueError, match="same number of examples"):
+        vae.interpolate(x[:1], x[1:3])

@@ -1,0 +1,32 @@
+"""Every public name has a docstring with an example, and every example runs."""
+
+import inspect
+import re
+
+import pytest
+
+import keras_aevae as ka
+
+
+def public():
+    for module in (ka, ka.distributions, ka.objectives, ka.layers, ka.networks, ka.datasets):
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not inspect.ismodule(value) and not inspect.isabstract(value):
+                yield f"{module.__name__}.{name}", value
+
+
+NAMES = dict(public())
+# The contracts, which have nothing to run.
+CONTRACTS = {"keras_aevae.distributions.Distribution", "keras_aevae.distributions.Likelihood"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring(name, tmp_path, monkeypatch):
+    text = inspect.getdoc(NAMES[name])
+    assert text, f"{name} has no docstring"
+    examples = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert examples or name in CONTRACTS, f"{name} has no example"
+    monkeypatch.chdir(tmp_path)
+    for example in examples:
+        exec(compile(inspect.cleandoc(example), name, "exec"), {"__name__": "example"})
