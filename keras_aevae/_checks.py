@@ -28,7 +28,7 @@ def check_seed(seed):
     valid = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if not valid or not 0 <= seed < 2**31:
         raise ValueError(
-            "`seed` must be an integer of 0 or more, and below 2^31, so that draws can be repeated on "
+            "`seed` must be an integer of 0 or more, below 2^31, so that draws can be repeated on "
             f"every backend. Received: seed={seed!r}."
         )
     return int(seed)

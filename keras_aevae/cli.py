@@ -70,7 +70,9 @@ def compare(dataset, epochs, seed, out):
     """Train an AE and a VAE on the same data, and measure how their latent spaces differ."""
     from keras_aevae.latent import compare
 
-    comparison = compare(dataset, epochs=epochs, seed=seed, callbacks=[epoch_bar()], verbose=0)
+    comparison = compare(
+        dataset=dataset, epochs=epochs, seed=seed, callbacks=[epoch_bar()], verbose=0
+    )
     click.echo(f"\n{comparison}\n")
     for path in comparison.save(out):
         click.echo(f"Wrote {path}")
@@ -108,7 +110,8 @@ def train(model, dataset, out, epochs, seed, num_samples):
     )
     for name, value in metadata["measured"].items():
         click.echo(f"{name:30} {value:12.6g}")
-    click.echo(f"\nWrote {directory}. Load it: Autoencoder.from_preset({str(directory)!r})")
+    # The whole path: a bare name would be taken for the shipped preset of that name.
+    click.echo(f"\nWrote a preset. Load it: Autoencoder.from_preset({str(directory.resolve())!r})")
 
 
 @main.command()

@@ -39,6 +39,11 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
         "recipe": dataclasses.asdict(recipe),
         "measured": latent.summary(model, x_train, x_test, num_samples=num_samples),
         "training": {
+            "command": (
+                f"keras-aevae --backend {keras.backend.backend()} train {recipe.model} "
+                f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} "
+                f"--num-samples {num_samples} --out DIRECTORY"
+            ),
             "seconds": round(clock.seconds, 1),
             "date": datetime.date.today().isoformat(),
             "backend": f"{keras.backend.backend()} {backend_version()}",
@@ -73,21 +78,14 @@ def card(recipe, metadata):
     measured, training = metadata["measured"], metadata["training"]
     numbers = "\n".join(f"| {name} | {value:.6g} |" for name, value in measured.items())
     settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["recipe"].items())
-    return CARD.format(
-        name=recipe.name,
-        model=recipe.model,
-        dataset=recipe.dataset,
-        numbers=numbers,
-        settings=settings,
-        **training,
-    )
+    return CARD.format(name=recipe.name, numbers=numbers, settings=settings, **training)
 
 
 CARD = """\
 # {name}
 
-Made by `keras-aevae train {model} {dataset} --out DIRECTORY`, the shipped recipe, in {seconds:g} s
-of training on {hardware}; {backend}, Keras {keras}; {date}.
+Made by `{command}`, the shipped recipe, in {seconds:g} s of training on {hardware}; {backend},
+Keras {keras}; {date}.
 
 ## Measured
 

@@ -29,17 +29,6 @@ GRADIENTS = {"jax": jax_gradient, "tensorflow": tensorflow_gradient, "torch": to
 
 
 @pytest.fixture
-def compute():
-    """`compute(f, *arrays)`: `f(*tensors)` as NumPy arrays."""
-
-    def compute(f, *arrays):
-        outputs = f(*(keras.ops.convert_to_tensor(a) for a in arrays))
-        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
-
-    return compute
-
-
-@pytest.fixture
 def gradient():
     """`gradient(f, *arrays)`: the gradients of the scalar `f(*tensors)` at NumPy float arrays, as
     NumPy arrays, by the backend's own differentiation; one array for one."""

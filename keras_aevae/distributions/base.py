@@ -22,6 +22,7 @@ class Distribution:
     """
 
     parameters = ()
+    has_density = True
 
     @property
     def mean(self):

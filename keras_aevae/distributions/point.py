@@ -23,6 +23,7 @@ class Point(Distribution):
     """
 
     parameters = ("mean",)
+    has_density = False
 
     def __init__(self, mean):
         self._mean = as_float32(mean)

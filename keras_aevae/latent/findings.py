@@ -17,11 +17,11 @@ def findings(numbers, likelihoods):
             ones aren't compared.
 
     Returns:
-        A dict from "reconstruction", "gap", "codes", "information", "samples" to a list of sentences.
+        A dict of lists of sentences: "reconstruction", "gap", "codes", "information", "samples".
     """
     return {
         "reconstruction": reconstruction(numbers, likelihoods),
-        "gap": gap(numbers),
+        "gap": gap(numbers, likelihoods),
         "codes": codes(numbers),
         "information": information(numbers),
         "samples": samples(numbers),
@@ -29,69 +29,58 @@ def findings(numbers, likelihoods):
 
 
 def reconstruction(numbers, likelihoods):
-    values = {name: one["test_reconstruction"] for name, one in numbers.items()}
-    errors = each(values, "{:.2f} nats")
-    sentences = [f"On test images the mean reconstruction error is {errors}"]
-    if len(set(likelihoods.values())) > 1:
-        sentences[0] += (
-            "; these can't be compared, since the models' likelihoods differ "
-            f"({each(likelihoods, '{}')})."
-        )
+    nats = {name: one["test_reconstruction"] for name, one in numbers.items()}
+    squares = {name: one["test_mse"] for name, one in numbers.items()}
+    if comparable(likelihoods):
+        verdict = lowest(nats, "{:.2f} nats")
     else:
-        sentences[0] += lowest(values, "{:.2f} nats") + "."
-    values = {name: one["test_mse"] for name, one in numbers.items()}
-    sentences.append(
-        f"The squared error of a pixel is {each(values, '{:.4f}')}{lowest(values, '{:.4f}')}."
-    )
-    return sentences
-
-
-def gap(numbers):
-    gaps = {
-        n: (one["generalization_gap"], one["generalization_gap_se"]) for n, one in numbers.items()
-    }
-    moves = {
-        name: f"{'rises' if value > 0 else 'falls'} by {abs(value):.2f} nats (standard error {se:.2f})"
-        for name, (value, se) in gaps.items()
-    }
-    sentences = [
-        "From training to test images the error "
-        + listing([f"{move} for {name}" for name, move in moves.items()])
-        + "."
+        kinds = each(likelihoods, "{}")
+        verdict = f". The likelihoods differ ({kinds}), so these nats can't be compared"
+    return [
+        f"The error on test images is {each(nats, '{:.2f} nats')}{verdict}.",
+        f"The squared error of a pixel is {each(squares, '{:.4f}')}{lowest(squares, '{:.4f}')}.",
     ]
-    for name, (value, se) in gaps.items():
-        if value > STANDARD_ERRORS * se:
-            sentences.append(
-                f"{name} gives back images it was trained on better than new ones, by more than "
-                "the choice of images explains."
-            )
-    unclear = [name for name, (value, se) in gaps.items() if abs(value) <= STANDARD_ERRORS * se]
+
+
+def gap(numbers, likelihoods):
+    gaps = {
+        name: (one["generalization_gap"], one["generalization_gap_se"])
+        for name, one in numbers.items()
+    }
+    written = listing([f"{gap:+.2f} ± {se:.2f} for {name}" for name, (gap, se) in gaps.items()])
+    sentences = [f"Test error minus training error, in nats ± standard error: {written}."]
+    above = [name for name, (gap, se) in gaps.items() if gap > STANDARD_ERRORS * se]
+    unclear = [name for name, (gap, se) in gaps.items() if abs(gap) <= STANDARD_ERRORS * se]
+    if above:
+        sentences.append(
+            f"The training images come back better than new ones from {listing(above)}, by more "
+            f"than {STANDARD_ERRORS} standard errors: a sign of knowing them by heart."
+        )
     if unclear:
         sentences.append(
-            f"For {listing(unclear)} that is within {STANDARD_ERRORS} standard errors of 0: no "
-            "memorising shows in this measure."
+            f"For {listing(unclear)} the difference is within {STANDARD_ERRORS} standard errors of "
+            "0: no sign of knowing by heart here."
         )
-    if len(gaps) > 1:
+    if len(gaps) > 1 and comparable(likelihoods):
         small, large = (pick(gaps, key=lambda name: gaps[name][0]) for pick in (min, max))
         difference = gaps[large][0] - gaps[small][0]
-        # As if the models' errors were independent; they agree on which images are hard, so the
-        # true standard error is smaller.
+        # As if the models' errors were independent of each other. Mostly they agree on which
+        # images are hard, so that the true standard error is smaller.
         se = math.hypot(gaps[large][1], gaps[small][1])
-        verdict = (
-            "more than the choice of images explains"
-            if difference > STANDARD_ERRORS * se
-            else "too little to tell from the luck of which images were chosen"
-        )
+        if difference > STANDARD_ERRORS * se:
+            verdict = f"more than {STANDARD_ERRORS} standard errors, so hardly by chance"
+        else:
+            verdict = f"within {STANDARD_ERRORS} standard errors, so it may be chance"
         sentences.append(
-            f"The gap of {small} is smaller than that of {large} by {difference:.2f} nats "
-            f"(standard error at most {se:.2f}): {verdict}."
+            f"The gap between test and training error is smaller for {small} than for {large} by "
+            f"{difference:.2f} ± {se:.2f} nats; {verdict} in which images were chosen."
         )
     return sentences
 
 
 def codes(numbers):
     sizes = {name: one["code_scale"] for name, one in numbers.items()}
-    units = {name: "{active_units} of {latent_dim}".format(**one) for name, one in numbers.items()}
+    units = {name: f"{one['active_units']} of {one['latent_dim']}" for name, one in numbers.items()}
     return [
         "Codes drawn from the prior have a size (root mean square of a coordinate) of 1; that of "
         f"the test images' codes is {each(sizes, '{:.2f}')}.",
@@ -99,38 +88,36 @@ def codes(numbers):
     ]
 
 
-def samples(numbers):
-    sentences = ["There is no number here for how good samples are: the images are the evidence."]
-    far = [name for name, one in numbers.items() if one["code_scale"] > FAR]
-    if far:
-        sentences.append(
-            f"What was measured is where codes lie: those of {listing(far)} are so much larger than "
-            "draws from the prior that the decoder is mostly asked for codes nearer to 0 than "
-            "those it was trained on."
-        )
-    return sentences
-
-
 def information(numbers):
     sentences = []
     for name, one in numbers.items():
         if "test_kl" not in one:
             continue
-        sentences.append(
-            "{name}'s code of an image says {test_kl:.2f} nats more than the prior does (KL).".format(
-                name=name, **one
-            )
-        )
+        sentences += [
+            f"{name} spends {one['test_kl']:.2f} nats an image on its cloud's difference from the "
+            "prior (KL).",
+            f"{name} has an ELBO of {one['test_elbo']:.2f} nats an image; log p(x) is estimated at "
+            f"{one['test_log_likelihood']:.2f} nats, from {one['num_samples']} importance samples.",
+        ]
         if one["active_units"] == 0:
-            sentences.append(
-                f"No latent dimension of {name} is in use: its decoder ignores the code (posterior "
-                "collapse)."
-            )
+            sentences.append(f"{name} uses no latent dimension at all: posterior collapse.")
+    return sentences
+
+
+def samples(numbers):
+    sentences = ["There is no number here for how good samples are: the images are the evidence."]
+    far = [name for name, one in numbers.items() if one["code_scale"] > FAR]
+    if far:
         sentences.append(
-            "Its ELBO is {test_elbo:.2f} nats, and log p(x) is estimated at "
-            "{test_log_likelihood:.2f} nats from {num_samples} importance samples.".format(**one)
+            f"Where codes lie was measured: those of {listing(far)} are so much larger than draws "
+            "from the prior that the decoder is mostly asked for codes nearer to 0 than those it "
+            "was trained on."
         )
     return sentences
+
+
+def comparable(likelihoods):
+    return len(set(likelihoods.values())) == 1
 
 
 def each(values, text):
@@ -139,13 +126,14 @@ def each(values, text):
 
 
 def lowest(values, text):
-    """Which of `values` is the lowest as they are printed, and by how much; "" for one alone."""
+    """Which of `values` is the lowest, and how far below the next; "" where none prints lower."""
     if len(values) < 2:
         return ""
     first, second = sorted(values, key=values.get)[:2]
     if text.format(values[first]) == text.format(values[second]):
         return ""
-    return f"; lowest for {first}, by {text.format(values[second] - values[first])}"
+    least = "lower" if len(values) == 2 else "lowest"
+    return f"; {least} for {first}, by {text.format(values[second] - values[first])}"
 
 
 def listing(items):

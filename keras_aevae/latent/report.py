@@ -20,9 +20,7 @@ def render(comparison):
     import jinja2
 
     source = importlib.resources.files(__package__) / "report.html.j2"
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"minus": minus, "listing": listing, "by_model": by_model}
     template = environment.from_string(source.read_text(encoding="utf-8"))
     numbers = comparison.numbers
@@ -32,6 +30,7 @@ def render(comparison):
         clouds=[n for n, model in comparison.models.items() if model.posterior != "point"],
         first=next(iter(numbers.values())),
         latent_dim=max(one["latent_dim"] for one in numbers.values()),
+        class_names=CLASS_NAMES.get(comparison.settings["dataset"]),
         rows=table(numbers),
         findings=findings(numbers, comparison.settings["likelihoods"]),
         figures=pictures(comparison),
@@ -79,7 +78,7 @@ def pictures(comparison):
         )
         figures["fitted_samples"].append(
             picture(
-                plots.samples(one, NUM_SAMPLES, codes={name: model.encode(x_train)}),
+                plots.samples(one, NUM_SAMPLES, codes={name: model.encode(x_train, sample=True)}),
                 f"{NUM_SAMPLES} images that {name} decoded from codes drawn from a Gaussian fitted "
                 "to its codes of the training images.",
             )

@@ -22,8 +22,8 @@ ROWS = (
         "Reconstruction error, test",
         "{test_reconstruction:.2f}",
         "nats",
-        "How badly images it has never seen are given back; lower is better. Under a VAE the "
-        "code is a random draw, under an AE it is not.",
+        "How badly images that it has never seen are given back, as -log p(x|z); lower is better, "
+        "and below 0 is possible for grey values. A VAE is asked at a random draw from its cloud.",
     ),
     Row(
         "Reconstruction error, train",
@@ -35,8 +35,8 @@ ROWS = (
         "Generalisation gap",
         "{generalization_gap:+.2f} ± {generalization_gap_se:.2f}",
         "nats",
-        "Test minus train, ± its standard error. Well above 0: the training images are known by "
-        "heart better than new ones are understood.",
+        "Test minus train, ± its standard error. Well above 0: it does better on the images it was "
+        "trained on than on new ones.",
     ),
     Row(
         "Squared error, test",

@@ -164,13 +164,11 @@ class Autoencoder(keras.Model):
         target = ops.convert_to_tensor(x if y is None else y)
         if training:
             self.likelihood.calibrate(target, y_pred["decoder_output"])
-        coefficients = self.coefficients()
-        loss = 0.0
         terms = self.terms(target, y_pred)
         for tracker in self.trackers:
-            term = terms[tracker.name]
-            tracker.update_state(term, sample_weight=sample_weight)
-            loss = loss + coefficients.get(tracker.name, 1.0) * term
+            tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
+        coefficients = self.coefficients()
+        loss = sum(coefficients.get(name, 1.0) * term for name, term in terms.items())
         if sample_weight is None:
             loss = ops.mean(loss)
         else:

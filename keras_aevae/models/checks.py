@@ -112,6 +112,8 @@ def check_fit_data(x, y, data_shape, support):
 
     Arrays are checked in full, datasets and generators by their first batch.
     """
+    if x is None:
+        raise ValueError("`x` must be data: an array or a dataset. Received: x=None.")
     if is_array(x):
         check_values("x", x, data_shape, support if y is None else None)
         if y is not None:

@@ -13,8 +13,9 @@ from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.models.inference import run_in_batches
 from keras_aevae.objectives import free_bits
 
-# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`.
-ROWS_AT_A_TIME = 4096
+# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. Larger ones
+# fall out of the cache of a CPU.
+ROWS_AT_A_TIME = 512
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -75,6 +76,11 @@ class VAE(Autoencoder):
             seed=seed,
             **kwargs,
         )
+        if not self.family.has_density:
+            raise ValueError(
+                f"`posterior` must have a density, for the KL. Received: posterior={posterior!r}. "
+                "Use 'diagonal_gaussian', or `Autoencoder` for a point."
+            )
         if not isinstance(beta, keras.optimizers.schedules.LearningRateSchedule):
             beta = check_number("beta", beta, minimum=0)
         self.beta = beta
@@ -140,7 +146,7 @@ class VAE(Autoencoder):
             parameters = self.call_compiled(self._posterior_parameters, batch)
             state = np.full(len(batch), -np.inf, "float32"), np.zeros(len(batch), "float32")
             for start in range(0, num_samples, chunk):
-                left = np.float32(num_samples - start)
+                left = np.asarray(num_samples - start, "float32")
                 state = self.call_compiled(
                     self._add_weights, batch, parameters, *state, left, num_samples=chunk
                 )

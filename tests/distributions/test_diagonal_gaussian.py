@@ -8,8 +8,13 @@ import torch
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_aevae.distributions import DiagonalGaussian, Distribution, StandardNormal
-from keras_aevae.distributions import get_posterior, get_prior
+from keras_aevae.distributions import (
+    DiagonalGaussian,
+    Distribution,
+    StandardNormal,
+    get_posterior,
+    get_prior,
+)
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND, soft_bound
 
 # Relative, against float64: some hundred roundings of 2^-24 each, of terms that don't cancel.

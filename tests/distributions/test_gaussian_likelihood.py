@@ -76,15 +76,16 @@ def test_a_fixed_scale_stays_fixed():
 
 
 def test_a_learned_scale_reaches_the_maximum_likelihood_one():
+    keras.utils.set_random_seed(0)
     likelihood = Gaussian("learned")
     model = tiny_model(Autoencoder, likelihood)
     for frozen in (model.encoder, model.decoder, model.head):
         frozen.trainable = False
     x = np.random.default_rng(1).normal(size=(32, 4)).astype("float32")
     # Per value the loss is s + m / 2 exp(-2 s), of curvature 2 at its minimum s = log(m) / 2:
-    # with this rate, the distance to it shrinks at least tenfold in 5 steps.
+    # with this rate the distance to it shrinks by 0.6 a step, in 40 steps from 1 to 1e-9.
     model.compile(keras.optimizers.SGD(0.2 / 4))
-    model.fit(x, epochs=60, batch_size=32, verbose=0)
+    model.fit(x, epochs=40, batch_size=32, verbose=0)
     mean_square = np.mean(np.square(x.astype("float64") - model.reconstruct(x)))
     assert_allclose(value(likelihood.log_scale), 0.5 * math.log(mean_square), atol=1e-5)
 

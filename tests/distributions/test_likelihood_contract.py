@@ -41,9 +41,12 @@ def case(request):
     return likelihood, x, params
 
 
-@pytest.fixture
-def log_prob(compute):
-    return lambda likelihood, x, params: compute(likelihood.log_prob, x, params)
+def compute(f, *arrays):
+    return ops.convert_to_numpy(f(*(ops.convert_to_tensor(a) for a in arrays)))
+
+
+def log_prob(likelihood, x, params):
+    return compute(likelihood.log_prob, x, params)
 
 
 def test_params_shape_lengthens_the_last_axis(case):
@@ -52,7 +55,7 @@ def test_params_shape_lengthens_the_last_axis(case):
     assert likelihood.params_shape((4, 5, 3)) == (4, 5, 3 * likelihood.outputs_per_value)
 
 
-def test_log_prob_is_one_number_for_each_example(case, log_prob):
+def test_log_prob_is_one_number_for_each_example(case):
     likelihood, x, params = case
     result = log_prob(likelihood, x, params)
     assert result.shape == (5,) and result.dtype == "float32"
@@ -62,7 +65,7 @@ def test_log_prob_is_one_number_for_each_example(case, log_prob):
         assert_allclose(result[i : i + 1], alone, rtol=1e-6)  # 12 terms, perhaps in another order
 
 
-def test_log_prob_with_sample_axes_is_that_of_each_sample(case, log_prob):
+def test_log_prob_with_sample_axes_is_that_of_each_sample(case):
     likelihood, x, params = case
     params = np.stack([params, params + 1, -params])
     result = log_prob(likelihood, x, params)
@@ -71,7 +74,7 @@ def test_log_prob_with_sample_axes_is_that_of_each_sample(case, log_prob):
         assert_allclose(got, log_prob(likelihood, x, one), rtol=1e-6)
 
 
-def test_lists_and_float64_arrays_will_do(case, log_prob):
+def test_lists_and_float64_arrays_will_do(case):
     likelihood, x, params = case
     expected = log_prob(likelihood, x, params)
     for convert in (np.ndarray.tolist, np.float64):
@@ -80,20 +83,18 @@ def test_lists_and_float64_arrays_will_do(case, log_prob):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_16_bit_parameters_are_computed_in_float32(case, compute, dtype):
+def test_16_bit_parameters_are_computed_in_float32(case, dtype):
     likelihood, x, params = case
-
-    def log_prob_and_mean(params):
-        return likelihood.log_prob(x, params), likelihood.mean(params)
 
     narrow = ops.cast(params, dtype)
     wide = ops.convert_to_numpy(ops.cast(narrow, "float32"))
-    for got, expected in zip(compute(log_prob_and_mean, narrow), compute(log_prob_and_mean, wide)):
+    for method in (lambda p: likelihood.log_prob(x, p), likelihood.mean):
+        got = compute(method, narrow)
         assert got.dtype == "float32"
-        assert_array_equal(got, expected)
+        assert_array_equal(got, compute(method, wide))
 
 
-def test_samples_have_the_mean_that_is_stated(case, compute):
+def test_samples_have_the_mean_that_is_stated(case):
     likelihood, _, params = case
     many = np.broadcast_to(params[:1], (NUM_SAMPLES, *params.shape[1:]))
     draws, again, other = (
@@ -113,7 +114,7 @@ def test_samples_have_the_mean_that_is_stated(case, compute):
         assert draws.min() == likelihood.support[0] and draws.max() == likelihood.support[1]
 
 
-def test_extreme_parameters_have_finite_values_and_gradients(case, compute, gradient):
+def test_extreme_parameters_have_finite_values_and_gradients(case, gradient):
     likelihood, x, params = case
     # Squares of 1e15 are about the largest that float32 holds; the others must bear more.
     extreme = 1e15 if isinstance(likelihood, Gaussian) else 1e30
@@ -129,7 +130,7 @@ def test_extreme_parameters_have_finite_values_and_gradients(case, compute, grad
         assert np.all(np.isfinite(gradient(total, params)))
 
 
-def test_config_survives_json(case, log_prob):
+def test_config_survives_json(case):
     likelihood, x, params = case
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(likelihood)))
     copy = keras.saving.deserialize_keras_object(config)
@@ -137,7 +138,7 @@ def test_config_survives_json(case, log_prob):
     assert_array_equal(log_prob(copy, x, params), log_prob(likelihood, x, params))
 
 
-def test_kerass_default_float_type_changes_nothing(case, compute):
+def test_kerass_default_float_type_changes_nothing(case):
     likelihood, x, params = case
     before = keras.config.floatx()
     keras.config.set_floatx("float64")

@@ -60,6 +60,8 @@ def test_data_in_datasets_and_generators(vae, x):
         vae.fit(((b,) for b in [bad]), verbose=0)
     with pytest.raises(ValueError, match="at least one batch"):
         vae.fit(iter([]), verbose=0)
+    with pytest.raises(ValueError, match="x=None"):
+        vae.fit(verbose=0)
     with pytest.raises(ValueError, match="finite"):
         vae.fit(x, validation_data=(bad,), verbose=0)
 
@@ -83,6 +85,7 @@ def test_a_loss_in_compile(vae):
         ({"latent_dim": 3}, r"`decoder` doesn't fit: it takes inputs of shape \(2,\)"),
         ({"likelihood": "bernouli"}, "Unknown `likelihood`.*'bernouli'.*bernoulli"),
         ({"posterior": "gaussian"}, "Unknown `posterior`.*diagonal_gaussian"),
+        ({"posterior": "point"}, "`posterior` must have a density.*`Autoencoder`"),
         ({"prior": "normal"}, "Unknown `prior`.*standard_normal"),
         ({"likelihood": "discretized_logistic"}, "outputs_per_value=2"),
         ({"beta": -1.0}, "`beta`.*at least 0. Received: beta=-1.0"),

@@ -12,15 +12,17 @@ import keras_aevae as ka
 ZOO = {
     "Autoencoder": (ka.Autoencoder, {}),
     "VAE": (ka.VAE, {}),
-    "VAE, warm-up and free bits": (
+    "VAE, warm-up, free bits, calibrated Gaussian": (
         ka.VAE,
-        {"beta": ka.objectives.LinearWarmUp(20), "free_bits": 0.05},
+        {
+            "beta": ka.objectives.LinearWarmUp(20),
+            "free_bits": 0.05,
+            "likelihood": "gaussian",
+        },
     ),
-    "VAE, calibrated Gaussian": (ka.VAE, {"likelihood": "gaussian"}),
-    "VAE, learned Gaussian": (ka.VAE, {"likelihood": ka.distributions.Gaussian("learned")}),
-    "Autoencoder, categorical": (
+    "Autoencoder, learned Gaussian": (
         ka.Autoencoder,
-        {"likelihood": ka.distributions.Categorical(17)},
+        {"likelihood": ka.distributions.Gaussian("learned")},
     ),
     "VAE, discretised logistic": (ka.VAE, {"likelihood": "discretized_logistic"}),
 }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._figure import COLOURS, GREY, INK, WIDTH, panels
+from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 
 MAX_POINTS = 1500  # more of them hide each other, and make the file large
 MAX_CLOUDS = 10
@@ -119,9 +119,20 @@ def clouds(axes, model, x, basis, examples):
 
 def prior_circles(axes):
     from matplotlib.patches import Circle
+    from matplotlib.patheffects import withStroke
 
+    halo = [withStroke(linewidth=3, foreground="white")]
     for radius in (1, 2):
-        axes.add_patch(Circle((0, 0), radius, fill=False, color=INK, linestyle=(0, (4, 3))))
+        circle = Circle((0, 0), radius, fill=False, color=INK, linestyle=(0, (4, 3)), zorder=4)
+        circle.set_path_effects(halo)
+        axes.add_patch(circle)
     axes.annotate(
-        "prior: 1σ, 2σ", (0, 2), (0, 3), textcoords="offset points", ha="center", color=GREY
+        "prior",
+        (0, 2),
+        (0, 3),
+        textcoords="offset points",
+        ha="center",
+        weight="bold",
+        path_effects=halo,
+        zorder=5,
     )

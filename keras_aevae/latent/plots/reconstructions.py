@@ -33,5 +33,5 @@ def reconstructions(models, x):
     with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):
         show(axes, array)
         axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), list(rows))
-        axes.tick_params(length=0, labelcolor=INK)
+        axes.tick_params(length=0, labelcolor=INK, labelsize=11)
     return figure
