@@ -3,11 +3,11 @@
 import collections.abc
 import datetime
 import importlib.metadata
-import math
 import platform
 import time
 
 import keras
+import numpy as np
 
 from keras_aevae._checks import check_name, check_positive_integer, check_seed
 from keras_aevae.latent.comparison import Comparison
@@ -79,8 +79,9 @@ def compare(
             training[r.model.upper()] = round(time.perf_counter() - begin, 1)
         epochs = recipes[0].epochs
     (x_train, _), (x_test, _) = data
+    check_finite(trained)
     numbers = {
-        name: check_finite(name, summary(model, x_train, x_test, num_samples=num_samples))
+        name: summary(model, x_train, x_test, num_samples=num_samples)
         for name, model in trained.items()
     }
     settings = {
@@ -112,7 +113,8 @@ def recipes_of(models, dataset, epochs, seed):
     changes = {"seed": check_seed(seed)}
     if epochs is not None:
         changes["epochs"] = check_positive_integer("epochs", epochs)
-    return [recipe(check_name("models", m, MODELS), dataset, **changes) for m in models]
+    names = dict.fromkeys(check_name("models", name, MODELS) for name in models)
+    return [recipe(name, dataset, **changes) for name in names]
 
 
 def check_trained(models, epochs):
@@ -139,14 +141,14 @@ def check_shapes(models, data_shape, dataset):
             )
 
 
-def check_finite(name, numbers):
-    bad = [key for key, value in numbers.items() if not math.isfinite(value)]
-    if bad:
-        raise ValueError(
-            f"`models`: the training of '{name}' diverged. Received: {bad[0]}={numbers[bad[0]]}. "
-            "Train it with a lower learning rate."
-        )
-    return numbers
+def check_finite(models):
+    for name, model in models.items():
+        weights = [keras.ops.convert_to_numpy(v.value) for v in model.weights]
+        if not all(np.isfinite(w).all() for w in weights):
+            raise ValueError(
+                f"`models`: the training of '{name}' diverged. Received: weights that are NaN or "
+                "infinite. Train it with a lower learning rate."
+            )
 
 
 def versions():

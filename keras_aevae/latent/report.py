@@ -103,7 +103,8 @@ def picture(figure, alt):
 
 
 def minus(text):
-    """`text` with a typographic minus sign before numbers."""
+    """`text` as it is printed: a minus sign before numbers, and no line broken at a ±."""
+    text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
     return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
 
 

@@ -12,7 +12,7 @@ from keras_aevae.latent.measures import (
 )
 
 
-def summary(model, x_train, x_test, *, num_samples=100, batch_size=128, verbose=0):
+def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=0):
     """The measures of a trained model, by name.
 
     Args:

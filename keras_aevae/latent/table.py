@@ -22,8 +22,9 @@ ROWS = (
         "Reconstruction error, test",
         "{test_reconstruction:.2f}",
         "nats",
-        "How badly images that it has never seen are given back, as -log p(x|z); lower is better, "
-        "and below 0 is possible for grey values. A VAE is asked at a random draw from its cloud.",
+        "How badly images that it has never seen are given back: minus log p(x|z). Lower is "
+        "better, and below 0 is possible for grey values. A VAE is asked at a random draw from "
+        "its cloud.",
     ),
     Row(
         "Reconstruction error, train",

@@ -72,8 +72,9 @@ def conv(
                 ((0, height % 2), (0, width % 2)), data_format="channels_last"
             )(h)
         h = convolve(SpaceToDepth()(h), channels)
-    # A 1x1 convolution to fewer channels keeps the dense layer, the largest, small.
-    h = convolve(h, max(1, filters[-1] // 4), size=1)
+    # A 1x1 convolution to fewer channels keeps the dense layer, the largest, small; to no fewer
+    # than 8, since a channel or two may be off for every input.
+    h = convolve(h, min(filters[-1], max(8, filters[-1] // 4)), size=1)
     smallest = tuple(h.shape[1:])
     h = layers.Dense(hidden, activation=activation)(layers.Flatten("channels_last")(h))
     encoder = keras.Model(x, h, name="encoder")

@@ -84,6 +84,17 @@ def test_mixed_precision_draws_in_float32(dtype):
     )
 
 
+def test_mixed_precision_does_not_round_float32_parameters():
+    narrow = Sampling(seed=1, dtype="mixed_bfloat16")(
+        [ops.convert_to_tensor(MEAN), ops.convert_to_tensor(LOG_VAR)]
+    )
+    expected = ops.cast(ops.convert_to_tensor(draw(Sampling(seed=1))), "bfloat16")
+    assert_array_equal(
+        ops.convert_to_numpy(ops.cast(narrow, "float32")),
+        ops.convert_to_numpy(ops.cast(expected, "float32")),
+    )
+
+
 def test_a_wide_variance_does_not_overflow_in_float16():
     # The variance is 4.9e8, where float16 ends at 65504; the standard deviation is 22026.
     shape = (200, 2)

@@ -112,7 +112,7 @@ def test_loss_is_minus_the_elbo_at_beta_1(problem):
     vae.compile()
     # With the true posterior q.kl is exact, and the terms' noise cancels in no single draw, so
     # compare the same draw: the seed generator is set back.
-    state = keras.ops.convert_to_numpy(vae.sampling.seed_generator.state)
+    state = keras.ops.convert_to_numpy(vae.sampling.seed_generator.state).copy()
     loss = vae.evaluate(problem["x"], batch_size=32, verbose=0)
     loss = loss[0] if isinstance(loss, list) else loss
     vae.sampling.seed_generator.state.assign(state)
@@ -125,7 +125,7 @@ def test_gradient_of_the_loss_is_its_finite_difference(problem, beta):
     vae = build(problem, 0.2, beta)
     vae.compile(keras.optimizers.SGD(1.0))
     generator = vae.sampling.seed_generator.state
-    state = keras.ops.convert_to_numpy(generator)
+    state = keras.ops.convert_to_numpy(generator).copy()
     x = problem["x"]
 
     def loss():

@@ -15,9 +15,10 @@ def active_units(codes, threshold=0.01):
 
     Range: 0 (the code ignores the input: posterior collapse) to latent_dim.
 
-    Good for: a VAE, whose prior sets the scale: unused dimensions fall to a variance of nearly 0,
-    so that the threshold hardly matters. Misleads on an AE: nothing sets the scale of its codes,
-    so a dimension counts as active however little it tells.
+    Good for: a VAE trained to the end, whose prior sets the scale: the variances of unused
+    dimensions fall to nearly 0, far from those in use, so that the threshold hardly matters.
+    Misleads early in training, when variances pass through the threshold and the count jumps; and
+    on an AE: nothing sets the scale of its codes, so a dimension counts however little it tells.
 
     Args:
         codes: codes of many examples, shape (n, latent_dim), such as `model.encode(x)`: for a VAE

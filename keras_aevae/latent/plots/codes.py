@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 
-MAX_POINTS = 1500  # more of them hide each other, and make the file large
+MAX_POINTS = 800  # more of them hide each other, and make the file large
 MAX_CLOUDS = 10
 DRAWS = 200  # from a posterior, to fit its ellipse to
 
@@ -21,7 +21,7 @@ def codes(models, x, labels=None, *, class_names=None):
 
     Args:
         models: dict from names to models; a panel each.
-        x: data, shape (n, *data_shape), n at least 2; at most 1500 of them, evenly spaced, are
+        x: data, shape (n, *data_shape), n at least 2; at most 800 of them, evenly spaced, are
             drawn.
         labels: integer classes, shape (n,), or None. A label is drawn as its number, so that the
             map can be read without its colours; beyond ten classes colours repeat.
@@ -79,7 +79,7 @@ def draw(axes, model, x, labels, class_names):
     axes.spines[["top", "right"]].set_visible(False)
     if class_names:
         axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize=8
+            loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize=9
         )
 
 
