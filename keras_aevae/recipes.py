@@ -117,7 +117,7 @@ DEFAULTS = {
         "epochs": 20,
     },
     "mnist": {**SMALL_IMAGES, "binarized": True, "epochs": 30},
-    "fashion_mnist": {**SMALL_IMAGES, "epochs": 12},
+    "fashion_mnist": {**SMALL_IMAGES, "epochs": 8},
 }
 
 

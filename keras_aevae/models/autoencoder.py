@@ -101,13 +101,13 @@ class Autoencoder(keras.Model):
         self.family = get_posterior(posterior)
         self.prior_name = prior
         self.prior = get_prior(prior, self.latent_dim)
-        self.seed = seed
         # From features to the posterior's parameters, in float32 whatever the policy.
         self.head = keras.layers.Dense(
             self.family.raw_size(self.latent_dim), dtype="float32", name="posterior"
         )
         self.head.build((None, features))
         self.sampling = Sampling(posterior, seed=seed, dtype=self.dtype_policy)
+        self.seed = self.sampling.seed
         # The model's own count of training steps, for schedules: an optimizer's can't be read
         # inside `compute_loss` on every backend.
         self.step = self.add_weight(
@@ -230,10 +230,10 @@ class Autoencoder(keras.Model):
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose)
 
-    def check_data(self, name, x):
-        """Check an array given to a verb; a dataset's batches are checked as they come."""
+    def check_data(self, x, support=None):
+        """Check an array given to a verb: its shape, its values, and their `support` if given."""
         if is_array(x):
-            check_values(name, x, self.data_shape, support=None)
+            check_values("x", x, self.data_shape, support)
 
     def encode(self, x, *, sample=False, batch_size=128, verbose=0):
         """Codes of `x`: the posterior's mean, or with `sample` a draw from it.
@@ -247,7 +247,7 @@ class Autoencoder(keras.Model):
         Returns:
             Array of shape (n, latent_dim).
         """
-        self.check_data("x", x)
+        self.check_data(x)
         return self.run(self._encode, x, sample=sample, batch_size=batch_size, verbose=verbose)
 
     def _encode(self, x, sample):
@@ -270,7 +270,7 @@ class Autoencoder(keras.Model):
         No noise is drawn, so it is a little sharper than `predict`'s `reconstruction`, which
         decodes a draw.
         """
-        self.check_data("x", x)
+        self.check_data(x)
         return self.run(self._reconstruct, x, batch_size=batch_size, verbose=verbose)
 
     def _reconstruct(self, x):
@@ -316,7 +316,7 @@ class Autoencoder(keras.Model):
         What `evaluate` reports is their mean. The reconstruction term of an example is the usual
         anomaly score.
         """
-        self.check_data("x", x)
+        self.check_data(x, self.likelihood.support)
         return self.run(self._evaluate_terms, x, batch_size=batch_size, verbose=verbose)
 
     def _evaluate_terms(self, x):

@@ -13,8 +13,8 @@ from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.models.inference import run_in_batches
 from keras_aevae.objectives import free_bits
 
-# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. Larger ones
-# fall out of the cache of a CPU.
+# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
+# of them fall out of the cache of a CPU.
 ROWS_AT_A_TIME = 512
 
 
@@ -138,7 +138,7 @@ class VAE(Autoencoder):
         Returns:
             Array of shape (n,).
         """
-        self.check_data("x", x)
+        self.check_data(x, self.likelihood.support)
         num_samples = check_positive_integer("num_samples", num_samples)
         chunk = min(num_samples, max(1, ROWS_AT_A_TIME // batch_size))
 

@@ -116,6 +116,9 @@ def test_networks_that_do_not_fit():
 def test_verbs(vae, x):
     with pytest.raises(ValueError, match=r"`x` must have shape \(n, 8, 8, 1\)"):
         vae.encode(x[..., 0])
+    for verb in (vae.log_likelihood, vae.elbo, vae.evaluate_terms):
+        with pytest.raises(ValueError, match=r"`x` must lie within \[0, 1\]"):
+            verb(255 * x)
     with pytest.raises(ValueError, match=r"`z` must have shape \(n, 2\)"):
         vae.decode(np.zeros((3, 3)))
     with pytest.raises(ValueError, match="`num_samples` must be a positive integer"):
