@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import keras_aevae as ka
+
 ROOT = Path(__file__).parents[1]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
@@ -17,3 +19,25 @@ def test_readme(snippet, tmp_path, monkeypatch):
 
 def test_there_are_snippets():
     assert len(SNIPPETS) == 3
+
+
+def preset_row(name, metadata):
+    measured = metadata["measured"]
+    kl, nats = (
+        f"{measured[key]:.2f}" if key in measured else "-"
+        for key in ("test_kl", "test_log_likelihood")
+    )
+    if nats != "-":
+        nats += f" ({measured['num_samples']} samples)"
+    return (
+        f"| `{name}` | {metadata['weights_bytes'] / 2**20:.1f} MiB | "
+        f"{measured['test_reconstruction']:.2f} | {measured['test_mse']:.4f} | {kl} | {nats} |"
+    )
+
+
+def test_the_presets_table_says_what_was_measured():
+    text = (ROOT / "README.md").read_text()
+    presets = ka.Autoencoder.presets
+    assert len(presets) >= 6
+    for name, metadata in presets.items():
+        assert preset_row(name, metadata) in text

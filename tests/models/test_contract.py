@@ -84,7 +84,7 @@ def test_evaluate_is_the_weighed_mean_of_the_terms(row, trained, digits):
         assert terms.shape == (20, len(digits[1]))
         mean, means = terms.mean(), np.array([p[name] for p in passes])
         error = np.hypot(terms.mean(axis=1).std(), means.std()) / np.sqrt(20)
-        assert abs(mean - means.mean()) < 5 * error + 1e-4 * abs(mean)
+        assert abs(mean - means.mean()) <= 5 * error + 1e-4 * abs(mean)
         total = total + coefficients.get(name, 1.0) * means
     losses = np.array([p["loss"] for p in passes])
     np.testing.assert_allclose(losses, total, rtol=1e-5)
