@@ -1,7 +1,10 @@
 """What must be there before the library can load: a backend, and a Keras that is new enough."""
 
 import importlib.util
+import json
 import os
+import pathlib
+import sys
 
 KERAS_FLOOR = (3, 15, 1)
 BACKENDS = ("jax", "tensorflow", "torch")
@@ -13,6 +16,24 @@ def installed_backends():
     return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
 
 
+def configured_backend():
+    """The backend of Keras's own settings: its config file, else its default."""
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    try:
+        settings = json.loads((home / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        settings = {}
+    return settings.get("backend") or "tensorflow"
+
+
+def choose_backend(installed):
+    """Where nobody has chosen a backend and Keras's own choice isn't there, take one that is."""
+    if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
+        return
+    if configured_backend() not in installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
+
+
 def check_requirements():
     """Import Keras, or raise an ImportError that says what to install or to set."""
     installed = installed_backends()
@@ -21,13 +42,13 @@ def check_requirements():
             f"keras_aevae needs one of the backends {', '.join(BACKENDS)}; none is installed. "
             f"Run: {INSTALL}"
         )
+    choose_backend(installed)
     try:
         import keras
     except ImportError as error:
-        chosen = os.environ.get("KERAS_BACKEND") or "tensorflow, Keras's default"
         raise ImportError(
-            f"Keras could not load its backend ({chosen}): {error}. Installed here: "
-            f"{', '.join(installed)}. Choose one before importing Keras, such as "
+            f"Keras could not load its backend ({os.environ.get('KERAS_BACKEND')}): {error}. "
+            f"Installed here: {', '.join(installed)}. Choose one before importing Keras, such as "
             f"KERAS_BACKEND={installed[0]}, or run: {INSTALL}"
         ) from error
     received = tuple(int(part) for part in keras.version().split(".")[:3] if part.isdigit())

@@ -1,24 +1,11 @@
 """The command line: parse, call the library, print."""
 
-import os
 import pathlib
 
 import click
 
-from keras_aevae._requirements import BACKENDS, INSTALL, installed_backends
-
 MODELS = ("ae", "vae")
 DATASETS = ("digits", "dsprites", "mnist", "fashion_mnist")
-
-
-def choose_backend(backend):
-    """Set KERAS_BACKEND: what the user says, else the environment's, else one that is installed."""
-    installed = installed_backends()
-    if not installed:
-        raise click.ClickException(f"No backend is installed. Run: {INSTALL}")
-    if backend or not os.environ.get("KERAS_BACKEND"):
-        os.environ["KERAS_BACKEND"] = backend or installed[0]
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings
 
 
 class Commands(click.Group):
@@ -32,18 +19,15 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--backend",
-    type=click.Choice(BACKENDS),
-    help="Keras backend; by default KERAS_BACKEND, else one that is installed.",
-)
 @click.version_option(package_name="keras_aevae")
-def main(backend):
+def main():
     """Autoencoders, VAEs and their kin for Keras 3.
 
     Start with: keras-aevae compare
+
+    KERAS_BACKEND=jax, tensorflow or torch chooses the backend; without it, Keras's own settings
+    do, or one that is installed.
     """
-    choose_backend(backend)
 
 
 def recipe_options(command):

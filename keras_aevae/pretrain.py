@@ -40,7 +40,7 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
         "measured": latent.summary(model, x_train, x_test, num_samples=num_samples),
         "training": {
             "command": (
-                f"keras-aevae --backend {keras.backend.backend()} train {recipe.model} "
+                f"KERAS_BACKEND={keras.backend.backend()} keras-aevae train {recipe.model} "
                 f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} "
                 f"--num-samples {num_samples} --out DIRECTORY"
             ),

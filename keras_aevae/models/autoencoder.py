@@ -197,21 +197,27 @@ class Autoencoder(keras.Model):
     def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras, with the data checked before any training. `y` is a target to reconstruct
         in place of `x` (denoising), not a label."""
-        x = check_fit_data(x, y, self.data_shape, self.likelihood.support)
+        x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)):
-            check_fit_data(*(*validation, None)[:2], self.data_shape, self.likelihood.support)
+            x_val, y_val, weight = (*validation, None, None)[:3]
+            x_val, y_val = self.check_fit(x_val, y_val, weight)
+            kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
-            kwargs["validation_data"] = check_fit_data(
-                validation, None, self.data_shape, self.likelihood.support
-            )
+            kwargs["validation_data"], _ = self.check_fit(validation)
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in Keras, with the data checked first."""
         if not kwargs.get("_use_cached_eval_dataset"):
-            x = check_fit_data(x, y, self.data_shape, self.likelihood.support)
+            x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, *args, **kwargs)
+
+    def check_fit(self, x, y=None, sample_weight=None):
+        """Check data to train on; return `x` and `y` as Keras is to be given them."""
+        x = check_fit_data(x, y, self.data_shape, self.likelihood.support)
+        # Keras drops the weights of arrays that come without a target.
+        return x, (x if y is None and sample_weight is not None else y)
 
     # The verbs: arrays or datasets in, NumPy arrays out
 

@@ -36,9 +36,9 @@ def test_num_train_and_num_test_take_the_first():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"name": "mnits"}, "Did you mean 'mnist'"),
-        ({"name": "dsprite"}, "Did you mean 'dsprites'"),
-        ({"name": "cifar10"}, "one of 'digits', 'dsprites', 'mnist', 'fashion_mnist'. Received"),
+        ({"name": "mnits"}, "Did you mean: mnist"),
+        ({"name": "dsprite"}, "Did you mean: dsprites"),
+        ({"name": "cifar10"}, "Valid: digits, dsprites, fashion_mnist, mnist"),
         ({"name": None}, "Received: name=None"),
         ({"num_train": 0}, "`num_train` must be a positive integer"),
         ({"num_test": 361}, "at most 360, .* in 'digits'. Received: num_test=361"),
