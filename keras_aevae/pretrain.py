@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import json
 import os
 import platform
 import shutil
@@ -31,6 +32,7 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     directory.mkdir(parents=True, exist_ok=True)
     backup = directory / "backup"
     backup.mkdir(exist_ok=True)
+    check_same_recipe(recipe, backup / "recipe.json")
     restore = keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False)
     clock = Clock(backup / "seconds")
     model = recipe.train(callbacks=[*callbacks, restore, clock], verbose=verbose)
@@ -54,6 +56,17 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     model.save_to_preset(directory, card=card(recipe, metadata), metadata=metadata)
     shutil.rmtree(backup)
     return model, metadata
+
+
+def check_same_recipe(recipe, path):
+    """Keep `recipe` in `path`; raise if an interrupted run of another one left its own there."""
+    text = json.dumps(dataclasses.asdict(recipe) | {"backend": keras.backend.backend()})
+    if path.exists() and path.read_text() != text:
+        raise ValueError(
+            f"`directory` holds an interrupted run of another recipe: '{path.parent}'. Remove that "
+            "folder, or choose another directory."
+        )
+    path.write_text(text)
 
 
 class Clock(keras.callbacks.Callback):

@@ -41,9 +41,7 @@ def get_posterior(identifier):
 
 
 def get_prior(identifier, latent_dim):
-    """The prior named by `identifier` ('standard_normal'), or `identifier`, a prior itself."""
-    if isinstance(identifier, Distribution):
-        return identifier
+    """The prior named by `identifier` ('standard_normal') in `latent_dim` dimensions."""
     return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
 
 

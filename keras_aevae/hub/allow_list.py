@@ -36,13 +36,17 @@ MARKS = frozenset({"__keras_tensor__", "__tuple__"})
 
 def allowed(entry):
     """Whether the class that the config entry names may be made."""
-    name, module = entry.get("class_name"), entry.get("module")
-    # As in Keras, a registered name wins: ours, and what the user's own code has registered.
-    registered = entry.get("registered_name")
-    if registered and keras.saving.get_registered_object(registered) is not None:
-        return True
+    name, module = str(entry.get("class_name")), str(entry.get("module"))
     if name in MARKS:
         return True
+    if "module" not in entry:  # Keras would read it by older and laxer rules
+        return False
+    # As in Keras, a registered name wins: ours, and what the user's own code has registered. It
+    # must be the class's own, since Keras looks at some class names before it.
+    registered = entry.get("registered_name")
+    found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+    if found is not None:
+        return isinstance(found, type) and found.__name__ == name
     if module == "keras.layers":
         return name in LAYERS
     if module in ("keras", "keras.models", "keras.src.models.functional"):

@@ -6,8 +6,7 @@ import keras
 
 from keras_aevae._checks import nearest
 from keras_aevae.hub.allow_list import check_config
-from keras_aevae.hub.save import FORMAT
-from keras_aevae.hub.store import CONFIG, METADATA, WEIGHTS, read_json, resolve
+from keras_aevae.hub.store import CONFIG, FORMAT, METADATA, WEIGHTS, read_json, resolve
 
 
 def load(cls, preset, load_weights=True, overrides=None):
@@ -28,6 +27,8 @@ def load(cls, preset, load_weights=True, overrides=None):
             f"The preset '{preset}' holds a model of class {name!r}, not a {cls.__name__}. "
             f"{cls.__name__}.presets: {', '.join(cls.presets) or 'none'}."
         )
+    if not isinstance(config.get("config"), dict):
+        raise ValueError(f"The preset is damaged: '{directory / CONFIG}' holds no arguments.")
     for argument in overrides or {}:
         if argument not in config["config"]:
             raise ValueError(

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import keras
 
-from keras_aevae.hub.store import CARD, CONFIG, METADATA, WEIGHTS
+from keras_aevae.hub.allow_list import check_config
+from keras_aevae.hub.store import CARD, CONFIG, FORMAT, METADATA, WEIGHTS
 
-FORMAT = 1
 
-
-def save(model, directory, card=None, metadata=None):
+def save(model, directory, card, metadata):
     """Write `model` to `directory`. See `Autoencoder.save_to_preset`.
 
     All files are made beside it first, and moved in with the metadata last, so that an interrupted
@@ -25,10 +24,12 @@ def save(model, directory, card=None, metadata=None):
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     config = keras.saving.serialize_keras_object(copy)
+    check_config(config, directory / CONFIG)  # what could not be loaded is not saved
     with tempfile.TemporaryDirectory(dir=directory.parent) as name:
         made = Path(name)
         copy.save_weights(made / WEIGHTS)
         facts = {
+            **metadata,
             "format": FORMAT,
             "class": config["registered_name"],
             "num_params": model.count_params(),
@@ -36,7 +37,6 @@ def save(model, directory, card=None, metadata=None):
             "weights_sha256": hashlib.sha256((made / WEIGHTS).read_bytes()).hexdigest(),
             "keras_version": keras.version(),
             "backend": keras.backend.backend(),
-            **(metadata or {}),
         }
         card = card or f"# {model.name}\n\nA {type(model).__name__} of keras_aevae.\n"
         (made / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")

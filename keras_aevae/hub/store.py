@@ -7,6 +7,7 @@ import keras
 
 from keras_aevae._checks import nearest
 
+FORMAT = 1
 CONFIG, METADATA, WEIGHTS, CARD = "config.json", "metadata.json", "model.weights.h5", "card.md"
 
 
@@ -22,7 +23,8 @@ def preset_names():
     names = {}
     for metadata in sorted(shipped().glob(f"*/*/{METADATA}")):
         name, version = metadata.parts[-3:-1]
-        names.setdefault(name, []).append(int(version))
+        if version.isdigit():
+            names.setdefault(name, []).append(int(version))
     return {name: sorted(versions) for name, versions in names.items()}
 
 

@@ -194,9 +194,12 @@ class Autoencoder(keras.Model):
             self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras, with the data checked before any training. `y` is a target to reconstruct
-        in place of `x` (denoising), not a label."""
+    def fit(self, x=None, y=None, **kwargs):
+        """As in Keras, with the data checked before any training.
+
+        `y` is a target to reconstruct in place of `x` (denoising), not a label. All other arguments
+        go by keyword.
+        """
         x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)):
@@ -205,13 +208,13 @@ class Autoencoder(keras.Model):
             kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
-        return super().fit(x, y, *args, **kwargs)
+        return super().fit(x, y, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x=None, y=None, **kwargs):
         """As in Keras, with the data checked first."""
         if not kwargs.get("_use_cached_eval_dataset"):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
-        return super().evaluate(x, y, *args, **kwargs)
+        return super().evaluate(x, y, **kwargs)
 
     def check_fit(self, x, y=None, sample_weight=None):
         """Check data to train on; return `x` and `y` as Keras is to be given them."""

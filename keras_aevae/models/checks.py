@@ -44,7 +44,10 @@ def check_networks(encoder, decoder, latent_dim, likelihood):
 
 def check_input_shape(name, network, shape, what):
     known = getattr(network, "input_shape", None)
-    if known is not None and tuple(known[1:]) != shape:
+    if not isinstance(known, tuple):  # not known yet, or several inputs: Keras will tell
+        return
+    fits = len(known) == len(shape) + 1
+    if not fits or any(a is not None and a != b for a, b in zip(known[1:], shape)):
         raise ValueError(
             f"`{name}` doesn't fit: it takes inputs of shape {tuple(known[1:])}, and {what} is "
             f"{shape}. Build both networks with the same data_shape and latent_dim."
@@ -86,7 +89,8 @@ def check_values(name, x, data_shape, support):
             f"the bad examples; find them with np.flatnonzero(~np.isfinite({name}))."
         )
     if support is not None and (low < support[0] or high > support[1]):
-        remedy = f"Divide by {int(high)}" if low >= 0 and high > 1 else "Rescale"
+        whole = x.dtype.kind in "iu" or (1 < high <= 255 and high == int(high))
+        remedy = "Divide by 255" if low >= 0 and whole else "Rescale"
         raise ValueError(
             f"`{name}` must lie within [{support[0]:g}, {support[1]:g}], the support of the "
             f"likelihood. Received: values from {low:g} to {high:g}. {remedy}, or choose "
@@ -131,5 +135,11 @@ def check_fit_data(x, y, data_shape, support):
         if iterator is x:  # a generator: put the batch that was taken back in front
             x = (batch for batch in itertools.chain([first], iterator))
     first = first if isinstance(first, (tuple, list)) else (first,)
-    check_fit_data(first[0], first[1] if len(first) > 1 else None, data_shape, support)
+    if not first or not is_array(first[0]):
+        received = type(first[0]).__name__ if first else "an empty tuple"
+        raise ValueError(
+            "`x` must yield batches x, (x,), (x, target) or (x, target, sample_weight), of "
+            f"arrays. Received: {received}."
+        )
+    check_fit_data(*(*first, None)[:2], data_shape, support)
     return x

@@ -35,7 +35,7 @@ class VAE(Autoencoder):
         beta: weight of the KL: a number, or a schedule over training steps, such as
             `keras_aevae.objectives.LinearWarmUp` or any Keras learning rate schedule. Above 1:
             fewer nats, more disentangled codes (beta-VAE); below 1: no longer a bound. `evaluate`
-            uses its value at the last training step.
+            uses the value that the next training step would.
         free_bits: nats per latent dimension that cost nothing; shows as a term of its own.
 
     Example:
@@ -114,11 +114,17 @@ class VAE(Autoencoder):
         Returns:
             Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
         """
-        total = 0.0
-        for _ in range(check_positive_integer("num_samples", num_samples)):
-            terms = self.evaluate_terms(x, batch_size=batch_size, verbose=verbose)
-            total = total - terms["reconstruction"] - terms["kl"]
-        return total / num_samples
+        self.check_data(x, self.likelihood.support)
+        num_samples = check_positive_integer("num_samples", num_samples)
+
+        def estimate(batch):
+            total = 0.0
+            for _ in range(num_samples):
+                terms = self.call_compiled(self._evaluate_terms, batch)
+                total = total - terms["reconstruction"] - terms["kl"]
+            return total / num_samples
+
+        return run_in_batches(estimate, x, batch_size, verbose)
 
     def log_likelihood(self, x, num_samples=1000, *, batch_size=128, verbose=0):
         """log p(x) of each example by importance sampling from the posterior, nats.

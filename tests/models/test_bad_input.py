@@ -36,7 +36,7 @@ def with_value(x, value):
     [
         (lambda x: with_value(x, np.nan), "`x` must be finite"),
         (lambda x: with_value(x, np.inf), "`x` must be finite"),
-        (lambda x: (x * 255).astype("uint8"), r"within \[0, 1\].*Divide by 2.*'gaussian'"),
+        (lambda x: (x * 255).astype("uint8"), r"within \[0, 1\].*Divide by 255.*'gaussian'"),
         (lambda x: x - 0.5, r"within \[0, 1\]"),
         (lambda x: x[..., 0], r"Received: x.shape=\(6, 8, 8\).*Add the channel axis"),
         (lambda x: x[0], r"shape=\(8, 8, 1\).*Add the batch axis"),
@@ -133,3 +133,10 @@ def test_verbs(vae, x):
         vae.interpolate(x[:1], x[1:2], method="linea")
     with pytest.raises(ValueError, match="same number of examples"):
         vae.interpolate(x[:1], x[1:3])
+
+
+def test_batches_of_another_kind(vae, x):
+    with pytest.raises(ValueError, match="must yield batches .* Received: dict"):
+        vae.fit(iter([{"image": x}]), verbose=0)
+    with pytest.raises(ValueError, match="must yield batches .* Received: str"):
+        vae.fit("images/", verbose=0)
