@@ -52,7 +52,7 @@ class DepthToSpace(keras.layers.Layer):
 
     (batch, height, width, 4 * channels) -> (batch, 2 * height, 2 * width, channels). After a
     convolution it is sub-pixel up-sampling: what a transposed convolution covers, without its
-    checkerboards and without its slow gradient in XLA on a CPU.
+    checkerboards.
 
     Example:
 

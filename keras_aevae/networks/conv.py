@@ -21,8 +21,8 @@ def conv(
     """A pair of convolutional networks for images of any size, odd and non-square included.
 
     Each level halves the image with space-to-depth and a small convolution; the decoder mirrors
-    it with depth-to-space (Shi et al. 2016). No transposed convolution: no checkerboards, and no
-    backend is slow at its gradient. Choose as many levels as bring the image to about 8x8.
+    it with depth-to-space (Shi et al. 2016). No transposed convolution, hence no
+    checkerboards. Choose as many levels as bring the image to about 8x8.
 
     Args:
         data_shape: (height, width, channels).
