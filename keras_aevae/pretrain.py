@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from keras_aevae import latent
+from keras_aevae import latent, recipes
 
 
 def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
@@ -41,11 +41,7 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
         "recipe": dataclasses.asdict(recipe),
         "measured": latent.summary(model, x_train, x_test, num_samples=num_samples),
         "training": {
-            "command": (
-                f"KERAS_BACKEND={keras.backend.backend()} keras-aevae train {recipe.model} "
-                f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} "
-                f"--num-samples {num_samples} --out DIRECTORY"
-            ),
+            "command": command(recipe, num_samples),
             "seconds": round(clock.seconds, 1),
             "date": datetime.date.today().isoformat(),
             "backend": f"{keras.backend.backend()} {backend_version()}",
@@ -56,6 +52,18 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     model.save_to_preset(directory, card=card(recipe, metadata), metadata=metadata)
     shutil.rmtree(backup)
     return model, metadata
+
+
+def command(recipe, num_samples):
+    """What to type, or to call, for the same preset again."""
+    shipped = recipes.recipe(recipe.model, recipe.dataset, epochs=recipe.epochs, seed=recipe.seed)
+    if recipe != shipped:
+        return f"pretrain({recipe!r}, DIRECTORY, num_samples={num_samples})"
+    return (
+        f"KERAS_BACKEND={keras.backend.backend()} keras-aevae train {recipe.model} "
+        f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} "
+        f"--num-samples {num_samples} --out DIRECTORY"
+    )
 
 
 def check_same_recipe(recipe, path):

@@ -53,6 +53,9 @@ def test_train_writes_a_preset(run, tmp_path):
     metadata = json.loads((directory / "metadata.json").read_text())
     assert metadata["recipe"]["seed"] == 3 and metadata["recipe"]["epochs"] == 1
     assert metadata["training"]["seconds"] > 0
+    command = metadata["training"]["command"]
+    assert "keras-aevae train vae digits --epochs 1 --seed 3 --num-samples 2 --out" in command
+    assert command in (directory / "card.md").read_text()
     (_, _), (x, _) = ka.datasets.load("digits")
     measured = ka.VAE.from_preset(directory).evaluate_terms(x)
     assert measured["kl"].mean() == pytest.approx(metadata["measured"]["test_kl"], rel=1e-4)
