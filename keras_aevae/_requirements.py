@@ -23,7 +23,7 @@ def configured_backend():
         settings = json.loads((home / "keras.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         settings = {}
-    return settings.get("backend") or "tensorflow"
+    return (settings.get("backend") if isinstance(settings, dict) else None) or "tensorflow"
 
 
 def choose_backend(installed):
