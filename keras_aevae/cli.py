@@ -4,8 +4,9 @@ import pathlib
 
 import click
 
-MODELS = ("ae", "vae")
-DATASETS = ("digits", "dsprites", "mnist", "fashion_mnist")
+from keras_aevae import recipes
+
+MODELS, DATASETS = tuple(recipes.MODELS), tuple(recipes.DEFAULTS)
 
 
 class Commands(click.Group):
@@ -84,10 +85,9 @@ def train(model, dataset, out, epochs, seed, num_samples):
     An interrupted run goes on from its last epoch when the same command is given again.
     """
     from keras_aevae.pretrain import pretrain
-    from keras_aevae.recipes import recipe
 
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
-    chosen = recipe(model, dataset, **changes)
+    chosen = recipes.recipe(model, dataset, **changes)
     directory = out or pathlib.Path(chosen.name)
     _, metadata = pretrain(
         chosen, directory, num_samples=num_samples, callbacks=[epoch_bar()], verbose=0

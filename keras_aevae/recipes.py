@@ -93,7 +93,8 @@ class Recipe:
         return model
 
 
-# Small batches and a high first rate: the fewest epochs to a given test loss, measured on MNIST.
+# Small batches, a high first rate and 3x3 kernels: the lowest test loss of the few settings that
+# were tried for 3 and 4 epochs on MNIST.
 SMALL_IMAGES = {
     "network": "conv",
     "network_settings": {"filters": (32, 64), "hidden": 256, "kernel_size": 3},

@@ -1,6 +1,10 @@
 """What every distribution of the library answers."""
 
+import math
+
 from keras import ops
+
+LOG_2PI = math.log(2 * math.pi)
 
 
 def as_float32(x):

@@ -3,14 +3,11 @@
 Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
 """
 
-import math
-
 import keras
 from keras import ops
 
-from keras_aevae.distributions.base import Distribution, as_float32
+from keras_aevae.distributions.base import LOG_2PI, Distribution, as_float32
 
-LOG_2PI = math.log(2 * math.pi)
 LOG_VAR_BOUND = 15.0
 
 

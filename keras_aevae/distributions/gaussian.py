@@ -11,7 +11,8 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_number
-from keras_aevae.distributions.likelihood import LOG_2PI, Likelihood, sum_over_values
+from keras_aevae.distributions.base import LOG_2PI
+from keras_aevae.distributions.likelihood import Likelihood, sum_over_values
 
 AVERAGING_RATE = 0.05
 SMALLEST_VARIANCE = 1e-8

@@ -1,7 +1,5 @@
 """What every likelihood p(x|z) answers."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -56,6 +54,3 @@ class Likelihood(keras.Layer):
 def sum_over_values(terms, x):
     """Sum `terms`, shape (..., batch, *data_shape), over the data axes of `x`: (..., batch)."""
     return ops.sum(terms, axis=tuple(range(-(len(x.shape) - 1), 0)))
-
-
-LOG_2PI = math.log(2 * math.pi)
