@@ -14,13 +14,34 @@ from keras_aevae import (  # noqa: E402  (the check comes first)
     objectives,
     recipes,
 )
-from keras_aevae.models import VAE, Autoencoder  # noqa: E402
+from keras_aevae.models import (  # noqa: E402
+    CIWAE,
+    IWAE,
+    MIWAE,
+    PIWAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    AutoregressivePrior,
+    ConditionalVAE,
+    FactorVAE,
+    VampPriorVAE,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CIWAE",
+    "IWAE",
+    "MIWAE",
+    "PIWAE",
     "VAE",
+    "VQVAE",
     "Autoencoder",
+    "AutoregressivePrior",
+    "ConditionalVAE",
+    "FactorVAE",
+    "VampPriorVAE",
     "datasets",
     "distributions",
     "hub",

@@ -12,6 +12,11 @@ def check_positive_integer(name, value):
     return int(value)
 
 
+def check_size(name, value):
+    """Return `value` as an int if it is 0 or a positive integer, else raise."""
+    return 0 if value == 0 and value is not False else check_positive_integer(name, value)
+
+
 def check_positive_integers(name, value, minimum_length=0):
     """Return `value` as a list of `minimum_length` or more positive integers, else raise."""
     valid = isinstance(value, (list, tuple)) and len(value) >= minimum_length

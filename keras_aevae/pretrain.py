@@ -36,10 +36,10 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     restore = keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False)
     clock = Clock(backup / "seconds")
     model = recipe.train(callbacks=[*callbacks, restore, clock], verbose=verbose)
-    (x_train, _), (x_test, _) = recipe.data()
+    train, test = recipe.inputs()
     metadata = {
         "recipe": dataclasses.asdict(recipe),
-        "measured": latent.summary(model, x_train, x_test, num_samples=num_samples),
+        "measured": latent.summary(model, train, test, num_samples=num_samples),
         "training": {
             "command": command(recipe, num_samples),
             "seconds": round(clock.seconds, 1),

@@ -11,10 +11,28 @@ import keras
 from keras_aevae import datasets
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import get_likelihood
-from keras_aevae.models import VAE, Autoencoder
+from keras_aevae.models import (
+    IWAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    AutoregressivePrior,
+    ConditionalVAE,
+    FactorVAE,
+    VampPriorVAE,
+)
 from keras_aevae.networks import NETWORKS
+from keras_aevae.objectives import LinearWarmUp
 
-MODELS = {"ae": Autoencoder, "vae": VAE}
+MODELS = {
+    "ae": Autoencoder,
+    "vae": VAE,
+    "conditional_vae": ConditionalVAE,
+    "factor_vae": FactorVAE,
+    "iwae": IWAE,
+    "vampprior_vae": VampPriorVAE,
+    "vq_vae": VQVAE,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,17 +40,22 @@ class Recipe:
     """One training run, as data.
 
     Args:
-        model: "ae" or "vae".
+        model: a name in `MODELS`.
         dataset: name of a dataset of `keras_aevae.datasets`.
         network: name of a builder in `keras_aevae.networks`.
         network_settings: its arguments, apart from shapes.
         latent_dim: number of latent dimensions.
         likelihood: name of p(x|z).
+        settings: other arguments of the model.
         binarized: draw black and white images from the grey values, afresh each epoch in
             training, once for the test.
+        num_train: training images; None for the dataset's usual number.
         epochs, batch_size: passes over the training data, and examples a step.
+        warm_up: epochs in which beta rises from 0 to 1.
         learning_rate: Adam's first rate; it falls to 0 along a cosine.
+        prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
         seed: of the weights, the noise and the order of the data.
+        preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
 
     Example:
 
@@ -48,49 +71,93 @@ class Recipe:
     network_settings: dict = dataclasses.field(default_factory=dict)
     latent_dim: int = 8
     likelihood: str = "bernoulli"
+    settings: dict = dataclasses.field(default_factory=dict)
     binarized: bool = False
+    num_train: int | None = None
     epochs: int = 50
     batch_size: int = 128
+    warm_up: int = 0
     learning_rate: float = 1e-3
+    prior: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
+    preset: str = ""
 
     @property
     def name(self):
         """Name of the preset that it makes, such as "vae_mlp_digits"."""
-        return f"{self.model}_{self.network}_{self.dataset}"
+        return self.preset or f"{self.model}_{self.network}_{self.dataset}"
+
+    @property
+    def conditional(self):
+        """Whether the model is called on pairs of data and labels."""
+        return issubclass(MODELS[self.model], ConditionalVAE)
 
     def data(self):
         """`(x_train, y_train), (x_test, y_test)` to measure on."""
-        return datasets.load(self.dataset, binarized=self.binarized, seed=self.seed)
+        return self._load(self.binarized)
 
-    def build(self, data_shape):
+    def inputs(self):
+        """`train, test` to measure on, as the model is called on them: x, or (x, labels)."""
+        return tuple(pair if self.conditional else pair[0] for pair in self.data())
+
+    def _load(self, binarized):
+        return datasets.load(
+            self.dataset, binarized=binarized, num_train=self.num_train, seed=self.seed
+        )
+
+    def build(self, data_shape, steps_per_epoch=1):
         """The untrained model for data of shape `data_shape`, compiled with nothing."""
         likelihood = get_likelihood(self.likelihood)
+        settings = dict(self.settings)
+        network_settings = dict(self.network_settings)
+        if self.conditional:
+            network_settings["condition_dim"] = settings["classes"]
+        if self.warm_up:
+            settings["beta"] = LinearWarmUp(self.warm_up * steps_per_epoch)
         encoder, decoder = NETWORKS[self.network](
             data_shape,
             self.latent_dim,
             outputs_per_value=likelihood.outputs_per_value,
-            **self.network_settings,
+            **network_settings,
         )
         return MODELS[self.model](
-            encoder, decoder, likelihood=likelihood, seed=self.seed, name=self.name
+            encoder, decoder, likelihood=likelihood, seed=self.seed, name=self.name, **settings
         )
 
     def train(self, callbacks=(), verbose=1):
         """The model, trained; `callbacks` and `verbose` are those of `fit`."""
         keras.utils.set_random_seed(self.seed)
-        (x, _), _ = datasets.load(self.dataset)
-        model = self.build(x.shape[1:])
-        steps = -(-len(x) // self.batch_size) * self.epochs
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        (x, labels), _ = self._load(binarized=False)
+        labels = labels if self.conditional else None
+        steps = -(-len(x) // self.batch_size)
+        model = self.build(x.shape[1:], steps)
+        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps * self.epochs)
         model.compile(keras.optimizers.Adam(rate))
         settings = {"epochs": self.epochs, "callbacks": list(callbacks), "verbose": verbose}
         if self.binarized:
-            batches = datasets.DynamicBinarization(x, self.batch_size, seed=self.seed)
-            model.fit(batches, **settings)
+            model.fit(
+                datasets.DynamicBinarization(x, self.batch_size, labels, seed=self.seed), **settings
+            )
         else:
-            model.fit(x, batch_size=self.batch_size, **settings)
+            inputs = x if labels is None else (x, labels)
+            model.fit(inputs, batch_size=self.batch_size, **settings)
+        if self.prior:
+            model.prior = self.train_prior(model, x, verbose)
         return model
+
+    def train_prior(self, model, x, verbose):
+        """The autoregressive prior of the codes of `x`, trained."""
+        settings = dict(self.prior)
+        epochs = settings.pop("epochs")
+        indices = model.encode_indices(x, batch_size=512)
+        prior = AutoregressivePrior(
+            model.quantizer.num_codes, indices.shape[1:], seed=self.seed, **settings
+        )
+        steps = -(-len(x) // self.batch_size) * epochs
+        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        prior.compile(keras.optimizers.Adam(rate))
+        prior.fit(indices, batch_size=self.batch_size, epochs=epochs, verbose=verbose)
+        return prior
 
 
 # Small batches, a high first rate and 3x3 kernels: the lowest test loss of the few settings that
@@ -122,8 +189,52 @@ DEFAULTS = {
 }
 
 
+# The multilayer perceptrons of the likelihood tables of binarised MNIST: Burda et al. 2016
+# (https://arxiv.org/abs/1509.00519) and Tomczak & Welling 2018 (https://arxiv.org/abs/1705.07120).
+BURDA = {
+    "network": "mlp",
+    "network_settings": {"hidden": (200, 200), "activation": "tanh"},
+    "latent_dim": 50,
+    "batch_size": 100,
+    "learning_rate": 2e-3,
+    "epochs": 100,
+}
+# What a model asks for beyond that, on one dataset.
+OWN = {
+    ("conditional_vae", "mnist"): {"settings": {"classes": 10}, "epochs": 20},
+    ("conditional_vae", "digits"): {"settings": {"classes": 10}},
+    ("conditional_vae", "fashion_mnist"): {"settings": {"classes": 10}},
+    ("factor_vae", "dsprites"): {
+        "preset": "factor_vae_dsprites",
+        "settings": {"gamma": 35.0, "discriminator": (256,) * 4},
+        "batch_size": 64,
+        "num_train": 50_000,
+        "learning_rate": 5e-4,
+        "epochs": 20,
+    },
+    ("iwae", "mnist"): {**BURDA, "settings": {"num_samples": 5}},
+    ("vampprior_vae", "mnist"): {
+        "network": "mlp",
+        "network_settings": {"hidden": (300, 300), "activation": "gated"},
+        "latent_dim": 40,
+        "batch_size": 100,
+        "learning_rate": 1e-3,
+        "epochs": 100,
+        "warm_up": 10,
+    },
+    ("vq_vae", "fashion_mnist"): {
+        "network_settings": {"filters": (32, 64), "hidden": None, "kernel_size": 3},
+        "latent_dim": 16,
+        "batch_size": 128,
+        "learning_rate": 1e-3,
+        "epochs": 10,
+        "prior": {"epochs": 10, "width": 128, "depth": 3},
+    },
+}
+
+
 def recipe(model, dataset="digits", **changes):
-    """The recipe of `model` ("ae" or "vae") on `dataset`, with fields of `Recipe` changed.
+    """The recipe of `model` (a name in `MODELS`) on `dataset`, with fields of `Recipe` changed.
 
     Example:
 
@@ -134,4 +245,5 @@ def recipe(model, dataset="digits", **changes):
     """
     check_name("model", model, MODELS)
     check_name("dataset", dataset, DEFAULTS)
-    return dataclasses.replace(Recipe(model, dataset, **DEFAULTS[dataset]), **changes)
+    fields = DEFAULTS[dataset] | OWN.get((model, dataset), {})
+    return dataclasses.replace(Recipe(model, dataset, **fields), **changes)

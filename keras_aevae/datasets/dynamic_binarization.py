@@ -19,6 +19,8 @@ class DynamicBinarization(Batches):
     Args:
         x: grey values in [0, 1], floating point, of shape `(n, ...)`.
         batch_size: examples in a batch.
+        condition: labels or vectors, an array of shape `(n, ...)`, to go with the examples for a
+            conditional model: indexing then gives `((batch, condition),)`.
         shuffle: whether to visit the examples in a new order each epoch.
         seed: an integer of 0 or more.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
@@ -42,14 +44,21 @@ class DynamicBinarization(Batches):
     ```
     """
 
-    def __init__(self, x, batch_size=128, shuffle=True, seed=0, **kwargs):
+    def __init__(self, x, batch_size=128, condition=None, shuffle=True, seed=0, **kwargs):
         self.x = check_grey(x)
         if self.x.ndim < 2 or not len(self.x):
             raise ValueError(
                 "`x` must be a batch of at least one example, of shape (n, ...). "
                 f"Received: x with shape {self.x.shape}. For a single example pass `x[None]`."
             )
+        self.condition = condition
+        if condition is not None and len(condition) != len(self.x):
+            raise ValueError(
+                "`condition` must have one entry for each example. Received: "
+                f"{len(condition)} for {len(self.x)} examples."
+            )
         super().__init__(len(self.x), batch_size, shuffle, seed, **kwargs)
 
     def draw(self, indices, rng):
-        return binarize(self.x[indices], rng)
+        x = binarize(self.x[indices], rng)
+        return x if self.condition is None else (x, self.condition[indices])

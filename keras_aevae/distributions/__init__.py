@@ -6,8 +6,12 @@ from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
 from keras_aevae.distributions.gaussian import Gaussian
+from keras_aevae.distributions.gaussian_mixture import GaussianMixture
+from keras_aevae.distributions.learned_prior import LearnedPrior
 from keras_aevae.distributions.likelihood import Likelihood
+from keras_aevae.distributions.mixture import Mixture
 from keras_aevae.distributions.point import Point
+from keras_aevae.distributions.vamp_prior import VampPrior
 
 __all__ = [
     "Bernoulli",
@@ -16,13 +20,22 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "Gaussian",
+    "GaussianMixture",
+    "LearnedPrior",
     "Likelihood",
+    "Mixture",
     "Point",
     "StandardNormal",
+    "VampPrior",
 ]
 
 POSTERIORS = {"point": Point, "diagonal_gaussian": DiagonalGaussian}
-PRIORS = {"standard_normal": StandardNormal}
+# A prior of fixed form is made for a number of latent dimensions; a learned one is told by its model.
+PRIORS = {
+    "standard_normal": StandardNormal,
+    "gaussian_mixture": lambda latent_dim: GaussianMixture(),
+    "vamp_prior": lambda latent_dim: VampPrior(),
+}
 LIKELIHOODS = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
@@ -41,7 +54,10 @@ def get_posterior(identifier):
 
 
 def get_prior(identifier, latent_dim):
-    """The prior named by `identifier` ('standard_normal') in `latent_dim` dimensions."""
+    """The prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier` if it
+    is a `LearnedPrior` already."""
+    if isinstance(identifier, LearnedPrior):
+        return identifier
     return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
 
 

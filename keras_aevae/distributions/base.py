@@ -42,6 +42,11 @@ class Distribution:
         """Log density of `z`, shape (..., latent_dim), in nats, shape (...)."""
         raise NotImplementedError
 
+    def log_prob_of_each(self, z):
+        """Log density of `z`, shape (..., latent_dim), under each of n distributions, whose
+        parameters have shape (n, latent_dim): nats, shape (..., n)."""
+        return self.log_prob(as_float32(z)[..., None, :])
+
     def sample(self, sample_shape=(), seed=None):
         """Draws of shape `(*sample_shape, ..., latent_dim)`, differentiable where possible.
 

@@ -8,8 +8,10 @@ from keras_aevae.latent.measures import (
     kl,
     log_likelihood,
     mean_squared_error,
+    perplexity,
     reconstruction_error,
 )
+from keras_aevae.latent.measures.reconstruction import mean
 
 
 def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=0):
@@ -17,7 +19,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
 
     Args:
         model: an `Autoencoder` or a relative.
-        x_train, x_test: data, shape (n, *data_shape): those it was trained on, and others.
+        x_train, x_test: data, shape (n, *data_shape): those it was trained on, and others. For a
+            conditional model the pairs (x, condition).
         num_samples: importance samples of the log-likelihood.
         batch_size, verbose: those of the model's verbs.
 
@@ -30,6 +33,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
         - `train_mse`, `test_mse`: see `mean_squared_error`.
         - `latent_dim`, `active_units`: see `active_units`.
         - `code_scale`: of draws from the posterior, see `code_scale`.
+
+        - `perplexity`: codes in effective use, of a VQ-VAE; and `test_elbo` if it has a prior.
 
         and of a VAE:
 
@@ -50,8 +55,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
     test = model.evaluate_terms(x_test, **settings)
     gap, gap_se = generalization_gap(train["reconstruction"], test["reconstruction"])
     numbers = {
-        "num_train": len(x_train),
-        "num_test": len(x_test),
+        "num_train": len(train["reconstruction"]),
+        "num_test": len(test["reconstruction"]),
         "train_reconstruction": reconstruction_error(train),
         "test_reconstruction": reconstruction_error(test),
         "generalization_gap": gap,
@@ -71,4 +76,9 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
             "test_log_likelihood": log_likelihood(model, x_test, num_samples, **settings),
             "num_samples": num_samples,
         }
+    if hasattr(model, "quantizer"):
+        indices = model.encode_indices(x_test, batch_size=batch_size)
+        numbers["perplexity"] = perplexity(indices, model.quantizer.num_codes)
+        if model.prior is not None:
+            numbers["test_elbo"] = mean(model.elbo(x_test, batch_size=batch_size))
     return numbers

@@ -25,9 +25,10 @@ class Sampling(keras.layers.Layer):
     Call arguments:
         parameters: the family's parameters, a list of tensors of shape (batch, latent_dim), in
             the order of the family's constructor: `[z_mean, z_log_var]`.
+        num_samples: draws for each example; None for one, without an axis of its own.
 
     Returns:
-        z, shape (batch, latent_dim).
+        z, shape (batch, latent_dim), or (batch, num_samples, latent_dim).
 
     Example:
 
@@ -51,9 +52,12 @@ class Sampling(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
-    def call(self, parameters):
+    def call(self, parameters, num_samples=None):
         self.check_parameters(parameters)
-        z = self.family(*parameters).sample(seed=self.seed_generator)
+        draws = () if num_samples is None else (num_samples,)
+        z = self.family(*parameters).sample(draws, seed=self.seed_generator)
+        if draws:
+            z = ops.moveaxis(z, 0, 1)
         return ops.cast(z, self.compute_dtype)
 
     def check_parameters(self, parameters):
@@ -66,12 +70,14 @@ class Sampling(keras.layers.Layer):
                 f"[{', '.join(self.family.parameters)}]. Received: {received}."
             )
 
-    def compute_output_spec(self, parameters):
+    def compute_output_spec(self, parameters, num_samples=None):
         self.check_parameters(parameters)
-        return keras.KerasTensor(parameters[0].shape, dtype=self.compute_dtype)
+        shape = self.compute_output_shape([p.shape for p in parameters], num_samples)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def compute_output_shape(self, parameters_shape):
-        return tuple(parameters_shape[0])
+    def compute_output_shape(self, parameters_shape, num_samples=None):
+        batch, *event = parameters_shape[0]
+        return (batch, *event) if num_samples is None else (batch, num_samples, *event)
 
     def get_config(self):
         return {**super().get_config(), "distribution": self.distribution, "seed": self.seed}

@@ -1,6 +1,27 @@
 """The models: one file per idea."""
 
 from keras_aevae.models.autoencoder import Autoencoder
+from keras_aevae.models.autoregressive_prior import AutoregressivePrior
+from keras_aevae.models.ciwae import CIWAE
+from keras_aevae.models.conditional_vae import ConditionalVAE
+from keras_aevae.models.factor_vae import FactorVAE
+from keras_aevae.models.iwae import IWAE
+from keras_aevae.models.miwae import MIWAE
+from keras_aevae.models.piwae import PIWAE
 from keras_aevae.models.vae import VAE
+from keras_aevae.models.vampprior_vae import VampPriorVAE
+from keras_aevae.models.vq_vae import VQVAE
 
-__all__ = ["VAE", "Autoencoder"]
+__all__ = [
+    "CIWAE",
+    "IWAE",
+    "MIWAE",
+    "PIWAE",
+    "VAE",
+    "VQVAE",
+    "Autoencoder",
+    "AutoregressivePrior",
+    "ConditionalVAE",
+    "FactorVAE",
+    "VampPriorVAE",
+]

@@ -5,6 +5,7 @@ Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 """
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -12,10 +13,11 @@ from keras import ops
 
 from keras_aevae import hub
 from keras_aevae._checks import check_name, check_positive_integer
-from keras_aevae.distributions import get_likelihood, get_posterior, get_prior
+from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
 from keras_aevae.layers import Sampling
 from keras_aevae.models.checks import check_fit_data, check_networks, check_values
-from keras_aevae.models.inference import compiled, is_array, run_in_batches
+from keras_aevae.models.inference import compiled, first_examples, is_array, run_in_batches
+from keras_aevae.models.paths import PATHS
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -29,29 +31,33 @@ class Autoencoder(keras.Model):
     code ever was. Pass `codes=` to `sample` to draw from where they are.
 
     It is also the base of the library's models. A relative says what is different: another
-    posterior, terms of its own in `terms`, their coefficients in `coefficients`.
+    posterior or prior, terms of its own in `terms`, what the loss is made of in `coefficients`.
 
     Args:
         encoder: a Keras model from data (batch, *data_shape) to features of any shape. The model
             adds the dense layer that turns them into the code.
         decoder: a Keras model from codes (batch, latent_dim) to the likelihood's parameters:
             (batch, *data_shape), the last axis `likelihood.outputs_per_value` times as long, and
-            no activation: logits for the Bernoulli, means for the Gaussian.
+            no activation: logits for the Bernoulli, means for the Gaussian. If it takes a grid,
+            (batch, height, width, channels), so must the encoder give one of that height and
+            width; the code is then that grid, flattened.
         latent_dim: number of latent dimensions; by default the decoder's.
         likelihood: p(x|z): "bernoulli" (also "binary_crossentropy"), "gaussian" (calibrated
             scale; also "mse": squared error), "categorical", "discretized_logistic", or a
             `keras_aevae.distributions.Likelihood`.
         posterior: q(z|x), how an input is stored: "point" or "diagonal_gaussian".
-        prior: p(z), where `sample` draws codes by default: "standard_normal".
+        prior: p(z), where `sample` draws codes by default: "standard_normal", or a learned one,
+            such as "gaussian_mixture" or a `keras_aevae.distributions.LearnedPrior`.
         seed: integer seed of the posterior's noise, or None for a random one.
 
     Call arguments:
-        x: data, shape (batch, *data_shape).
+        inputs: data x, shape (batch, *data_shape); of a conditional model the pair (x, condition).
 
     Returns (from a call, and from `predict`) a dict:
-        reconstruction: E[x|z], shape (batch, *data_shape).
+        z_mean (and what else the posterior has): shape (batch, latent_dim).
+        z: the code, shape (batch, latent_dim).
         decoder_output: the likelihood's parameters.
-        z: the code, shape (batch, latent_dim); `z_mean` (and what else the posterior has).
+        reconstruction: E[x|z], shape (batch, *data_shape); not in training.
 
     Raises:
         ValueError: if the networks don't fit each other, the data or `latent_dim`.
@@ -76,6 +82,8 @@ class Autoencoder(keras.Model):
 
     # Names of the loss's terms, in the order in which they are shown.
     term_names = ("reconstruction",)
+    # Length of the condition that both networks are given; 0: they are given none.
+    condition_dim = 0
     presets = hub.Presets()
 
     def __init__(
@@ -94,53 +102,92 @@ class Autoencoder(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = get_likelihood(likelihood)
-        self.latent_dim, self.data_shape, features = check_networks(
-            encoder, decoder, latent_dim, self.likelihood
+        self.latent_shape, self.data_shape, features = check_networks(
+            encoder, decoder, latent_dim, self.likelihood, self.condition_dim
         )
+        self.latent_dim = math.prod(self.latent_shape)
         self.posterior = posterior
         self.family = get_posterior(posterior)
-        self.prior_name = prior
-        self.prior = get_prior(prior, self.latent_dim)
-        # From features to the posterior's parameters, in float32 whatever the policy.
+        # From features to the posterior's parameters, in float32 whatever the policy: one dense
+        # layer for a vector of codes, the same one at each position for a grid of them.
+        self.features_shape = features if self.latent_shape[1:] else (math.prod(features),)
         self.head = keras.layers.Dense(
-            self.family.raw_size(self.latent_dim), dtype="float32", name="posterior"
+            self.family.raw_size(self.latent_shape[-1]), dtype="float32", name="posterior"
         )
-        self.head.build((None, features))
-        self.sampling = Sampling(posterior, seed=seed, dtype=self.dtype_policy)
+        self.head.build((None, *self.features_shape))
+        self.sampling = Sampling(posterior, seed=seed, dtype="float32")
         self.seed = self.sampling.seed
         # The model's own count of training steps, for schedules: an optimizer's can't be read
         # inside `compute_loss` on every backend.
         self.step = self.add_weight(
             name="step", shape=(), dtype="int", initializer="zeros", trainable=False
         )
+        self.prior_name = prior
+        self.prior = get_prior(prior, self.latent_dim)
+        if isinstance(self.prior, LearnedPrior):
+            self.prior.attach(self)
         self.trackers = []
         self._compiled = {}
         self.built = True
 
     # The way of one batch
 
-    def call(self, x, training=None):
-        outputs = self.infer(x, training=training)
-        params = self.decoder(outputs["z"], training=training)
-        return {
-            "reconstruction": self.likelihood.mean(params),
-            "decoder_output": params,
-            **outputs,
-        }
+    def unpack(self, inputs):
+        """`(x, condition)` of what the model is called on; here there is no condition."""
+        return inputs, None
 
-    def infer(self, x, training=None):
-        """q(z|x) by its parameters' names (`z_mean`, ...), and one draw from it, `z`."""
-        features = self.encoder(x, training=training)
-        raw = self.head(ops.reshape(features, (-1, self.head.input_spec.axes[-1])))
-        parameters = self.family.parameterize(raw)
-        return {
-            "z": self.sampling(list(parameters.values())),
-            **{f"z_{name}": value for name, value in parameters.items()},
+    def call(self, inputs, training=None):
+        outputs = self.infer(inputs, training=training)
+        outputs |= self.draw(outputs, training=training)
+        outputs |= self.generate(outputs, training=training)
+        if not training:
+            outputs["reconstruction"] = self.expected(outputs)
+        return outputs
+
+    def infer(self, inputs, training=None):
+        """The parameters of q(z|x) by their names: `z_mean`, ..., shape (batch, latent_dim)."""
+        x, condition = self.unpack(inputs)
+        features = self.encoder(join(x, condition), training=training)
+        raw = self.head(ops.reshape(features, (-1, *self.features_shape)))
+        outputs = {
+            f"z_{name}": ops.reshape(value, (-1, self.latent_dim))
+            for name, value in self.family.parameterize(raw).items()
         }
+        return outputs if condition is None else {"condition": condition, **outputs}
+
+    def draw(self, outputs, training=None):
+        """`z`, a draw from q(z|x) of what `infer` returned."""
+        return {"z": self.sampling(self.parameters_of(outputs))}
+
+    def generate(self, outputs, training=None):
+        """`decoder_output`, the parameters of p(x|z) at `z`, which may hold several draws for each
+        example: shape (batch, [num_samples,] latent_dim)."""
+        z, condition = ops.cast(outputs["z"], self.compute_dtype), outputs.get("condition")
+        draws = tuple(z.shape[1:-1])
+        if draws and condition is not None:
+            condition = ops.repeat(condition, draws[0], axis=0)
+        codes = ops.reshape(z, (-1, *self.latent_shape))
+        params = self.decoder(join(codes, condition), training=training)
+        if draws:
+            params = ops.reshape(params, (-1, *draws, *params.shape[1:]))
+        return {"decoder_output": params}
+
+    def expected(self, outputs):
+        """E[x|z], shape (batch, *data_shape); with several draws of z, its mean over them."""
+        mean = self.likelihood.mean(outputs["decoder_output"])
+        return mean if len(outputs["z"].shape) == 2 else ops.mean(mean, axis=1)
+
+    def parameters_of(self, outputs):
+        """The parameters of q(z|x) in `outputs`, in the order of its family's constructor."""
+        return [outputs[f"z_{name}"] for name in self.family.parameters]
 
     def posterior_of(self, outputs):
         """The distribution q(z|x) whose parameters are in `outputs`."""
-        return self.family(*(outputs[f"z_{name}"] for name in self.family.parameters))
+        return self.family(*self.parameters_of(outputs))
+
+    def posterior_at(self, x):
+        """The distribution q(z|x) at `x`."""
+        return self.posterior_of(self.infer(x, training=False))
 
     def terms(self, x, outputs):
         """The loss's terms by name: each of shape (batch,), in nats, unreduced.
@@ -152,8 +199,8 @@ class Autoencoder(keras.Model):
         return {"reconstruction": -self.likelihood.log_prob(x, outputs["decoder_output"])}
 
     def coefficients(self):
-        """What each term is multiplied by in the loss; terms not named count once."""
-        return {}
+        """The loss as a sum of terms: what each is multiplied by. Other terms are only shown."""
+        return {"reconstruction": 1.0}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The scalar loss: the one place where terms are weighed, reduced and tracked.
@@ -161,14 +208,13 @@ class Autoencoder(keras.Model):
         Keras's own `train_step` on each backend calls it, which is how the terms of any relative,
         such as the VAE's KL, join in training unchanged on TensorFlow, JAX and PyTorch.
         """
-        target = ops.convert_to_tensor(x if y is None else y)
+        target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
         if training:
             self.likelihood.calibrate(target, y_pred["decoder_output"])
         terms = self.terms(target, y_pred)
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
-        coefficients = self.coefficients()
-        loss = sum(coefficients.get(name, 1.0) * term for name, term in terms.items())
+        loss = sum(weight * terms[name] for name, weight in self.coefficients().items())
         if sample_weight is None:
             loss = ops.mean(loss)
         else:
@@ -180,8 +226,10 @@ class Autoencoder(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
-        target = x if y is None else y
-        return super().compute_metrics(x, target, y_pred["reconstruction"], sample_weight)
+        target, reconstruction = self.unpack(x)[0] if y is None else y, None
+        if self._compile_metrics is not None:
+            reconstruction = self.expected(y_pred)
+        return super().compute_metrics(x, target, reconstruction, sample_weight)
 
     def compile(self, optimizer="adam", loss=None, **kwargs):
         """As in Keras, without a loss: the likelihood is the loss. All arguments are optional."""
@@ -208,6 +256,9 @@ class Autoencoder(keras.Model):
             kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
+        if self.start_size and not int(self.step):
+            first, x = first_examples(x, self.start_size)
+            self.start_from(first)
         return super().fit(x, y, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
@@ -218,9 +269,28 @@ class Autoencoder(keras.Model):
 
     def check_fit(self, x, y=None, sample_weight=None):
         """Check data to train on; return `x` and `y` as Keras is to be given them."""
-        x = check_fit_data(x, y, self.data_shape, self.likelihood.support)
+        x = check_fit_data(x, y, self.check_batch)
         # Keras drops the weights of arrays that come without a target.
-        return x, (x if y is None and sample_weight is not None else y)
+        return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
+
+    def check_batch(self, inputs, y=None):
+        """Check arrays to train on: `inputs`, and the target `y` if there is one. Return the
+        inputs as the model is to be called on them."""
+        support = self.likelihood.support
+        if y is not None:
+            check_values("y", y, self.data_shape, support)
+        return self.check_inputs(inputs, support=support if y is None else None)
+
+    @property
+    def start_size(self):
+        """Examples that `start_from` wants before the first training step."""
+        return getattr(self.prior, "start_size", 0)
+
+    def start_from(self, x):
+        """Set what starts from data: `fit` calls it before the first training step, with the first
+        `start_size` examples; call it yourself before a training loop of your own."""
+        if hasattr(self.prior, "start_from"):
+            self.prior.start_from(x)
 
     # The verbs: arrays or datasets in, NumPy arrays out
 
@@ -239,16 +309,35 @@ class Autoencoder(keras.Model):
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose)
 
-    def check_data(self, x, support=None):
-        """Check an array given to a verb: its shape, its values, and their `support` if given."""
-        if is_array(x):
-            check_values("x", x, self.data_shape, support)
+    def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None):
+        """Check what a verb was given; return it as the model is called on it.
 
-    def encode(self, x, *, sample=False, batch_size=128, verbose=0):
+        Arrays are checked: their shape (by default the data's), their values, their `support`.
+        """
+        if condition is not None:
+            raise ValueError(
+                f"`condition` is for conditional models, such as ConditionalVAE; {type(self).__name__}"
+                f" takes none: leave it out. Received: condition={condition!r}."
+            )
+        if isinstance(x, tuple):
+            raise ValueError(
+                f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, condition)"
+                " are for conditional models, such as ConditionalVAE."
+            )
+        if is_array(x):
+            check_values(name, x, shape or self.data_shape, support)
+        return x
+
+    def check_codes(self, z, condition=None):
+        """Check codes and their condition, as `check_inputs` does data."""
+        return self.check_inputs(z, condition, name="z", shape=(self.latent_dim,))
+
+    def encode(self, x, *, condition=None, sample=False, batch_size=128, verbose=0):
         """Codes of `x`: the posterior's mean, or with `sample` a draw from it.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
+            condition: what a conditional model is given beside each x.
             sample: draw from q(z|x) instead of taking its mean.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
@@ -256,40 +345,48 @@ class Autoencoder(keras.Model):
         Returns:
             Array of shape (n, latent_dim).
         """
-        self.check_data(x)
-        return self.run(self._encode, x, sample=sample, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition)
+        return self.run(self._encode, inputs, sample=sample, batch_size=batch_size, verbose=verbose)
 
-    def _encode(self, x, sample):
-        outputs = self.infer(x, training=False)
-        return outputs["z"] if sample else self.posterior_of(outputs).mean
+    def _encode(self, inputs, sample=False):
+        outputs = self.infer(inputs, training=False)
+        if sample:
+            return self.sampling(self.parameters_of(outputs))
+        return self.posterior_of(outputs).mean
 
-    def decode(self, z, *, batch_size=128, verbose=0):
+    def decode(self, z, *, condition=None, batch_size=128, verbose=0):
         """E[x|z] of codes `z`, shape (n, latent_dim): array of shape (n, *data_shape)."""
-        if is_array(z):
-            check_values("z", z, (self.latent_dim,), support=None)
-        return self.run(self._decode, z, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_codes(z, condition)
+        return self.run(self._decode, inputs, batch_size=batch_size, verbose=verbose)
 
-    def _decode(self, z):
-        z = ops.cast(z, self.compute_dtype)
-        return self.likelihood.mean(self.decoder(z, training=False))
+    def _decode(self, inputs):
+        z, condition = self.unpack(inputs)
+        return self._expected_at(z, condition)
 
-    def reconstruct(self, x, *, batch_size=128, verbose=0):
+    def _expected_at(self, z, condition):
+        outputs = {"z": z, "condition": condition}
+        return self.expected(outputs | self.generate(outputs, training=False))
+
+    def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
         """`x` through the posterior's mean and back: array of shape (n, *data_shape).
 
         No noise is drawn, so it is a little sharper than `predict`'s `reconstruction`, which
         decodes a draw.
         """
-        self.check_data(x)
-        return self.run(self._reconstruct, x, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition)
+        return self.run(self._reconstruct, inputs, batch_size=batch_size, verbose=verbose)
 
-    def _reconstruct(self, x):
-        return self._decode(self._encode(x, sample=False))
+    def _reconstruct(self, inputs):
+        return self._expected_at(self._encode(inputs), self.unpack(inputs)[1])
 
-    def sample(self, num_samples=1, *, codes=None, seed=None, batch_size=128, verbose=0):
+    def sample(
+        self, num_samples=1, *, condition=None, codes=None, seed=None, batch_size=128, verbose=0
+    ):
         """New data: E[x|z] of codes z drawn from the prior, or from a Gaussian fitted to `codes`.
 
         Args:
             num_samples: how many.
+            condition: what a conditional model is given beside each z.
             codes: array (n, latent_dim), such as `encode(x_train)`: draw z from the Gaussian with
                 their mean and covariance instead. A plain autoencoder's codes are seldom like its
                 prior, so most of its bad samples come from the prior, not from its decoder
@@ -317,26 +414,30 @@ class Autoencoder(keras.Model):
             z = generator.multivariate_normal(
                 codes.mean(axis=0), covariance, num_samples, method="eigh"
             )
-        return self.decode(z.astype("float32"), batch_size=batch_size, verbose=verbose)
+        z = z.astype("float32")
+        return self.decode(z, condition=condition, batch_size=batch_size, verbose=verbose)
 
-    def evaluate_terms(self, x, *, batch_size=128, verbose=0):
+    def evaluate_terms(self, x, *, condition=None, batch_size=128, verbose=0):
         """The loss's terms of each example, unweighted: a dict of arrays of shape (n,), in nats.
 
         What `evaluate` reports is their mean. The reconstruction term of an example is the usual
         anomaly score.
         """
-        self.check_data(x, self.likelihood.support)
-        return self.run(self._evaluate_terms, x, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        return self.run(self._evaluate_terms, inputs, batch_size=batch_size, verbose=verbose)
 
-    def _evaluate_terms(self, x):
-        return self.terms(x, self(x, training=False))
+    def _evaluate_terms(self, inputs):
+        return self.terms(self.unpack(inputs)[0], self(inputs, training=False))
 
-    def interpolate(self, start, end, steps=8, *, method="linear", batch_size=128, verbose=0):
+    def interpolate(
+        self, start, end, steps=8, *, condition=None, method="linear", batch_size=128, verbose=0
+    ):
         """Data along the path between the codes of `start` and those of `end`.
 
         Args:
             start, end: data, both of shape (n, *data_shape).
             steps: points on the path, both ends included.
+            condition: what a conditional model is given beside each pair, the same on all its path.
             method: "linear", or "spherical": along the arc, which keeps the distance from the
                 origin typical of a high-dimensional Gaussian (White 2016,
                 https://arxiv.org/abs/1609.04468).
@@ -347,8 +448,8 @@ class Autoencoder(keras.Model):
         check_name("method", method, PATHS)
         if check_positive_integer("steps", steps) < 2:
             raise ValueError(f"`steps` must be at least 2. Received: steps={steps}.")
-        a = self.encode(start, batch_size=batch_size)
-        b = self.encode(end, batch_size=batch_size)
+        a = self.encode(start, condition=condition, batch_size=batch_size)
+        b = self.encode(end, condition=condition, batch_size=batch_size)
         if a.shape != b.shape:
             raise ValueError(
                 "`start` and `end` must hold the same number of examples. "
@@ -356,7 +457,9 @@ class Autoencoder(keras.Model):
             )
         path = PATHS[method](a[:, None], b[:, None], np.linspace(0, 1, steps)[None, :, None])
         z = path.reshape(-1, self.latent_dim).astype("float32")
-        decoded = self.decode(z, batch_size=batch_size, verbose=verbose)
+        if np.ndim(condition):
+            condition = np.repeat(condition, steps, axis=0)
+        decoded = self.decode(z, condition=condition, batch_size=batch_size, verbose=verbose)
         return decoded.reshape(len(a), steps, *self.data_shape)
 
     # Saving and presets
@@ -375,7 +478,9 @@ class Autoencoder(keras.Model):
             "latent_dim": self.latent_dim,
             "likelihood": serialize(self.likelihood),
             "posterior": self.posterior,
-            "prior": self.prior_name,
+            "prior": serialize(self.prior)
+            if isinstance(self.prior, keras.Layer)
+            else self.prior_name,
             "seed": self.seed,
         }
 
@@ -428,18 +533,6 @@ class Autoencoder(keras.Model):
         hub.save(self, directory, card=card, metadata=metadata or {})
 
 
-def linear_path(a, b, t):
-    return a + t * (b - a)
-
-
-def spherical_path(a, b, t):
-    norm = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
-    cosine = np.sum(a * b, axis=-1, keepdims=True) / np.maximum(norm, 1e-12)
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    # Where the angle vanishes (or is straight) the arc is not defined: take the line.
-    safe = np.where(np.sin(angle) < 1e-6, 1.0, angle)
-    arc = (np.sin((1 - t) * safe) * a + np.sin(t * safe) * b) / np.sin(safe)
-    return np.where(np.sin(angle) < 1e-6, linear_path(a, b, t), arc)
-
-
-PATHS = {"linear": linear_path, "spherical": spherical_path}
+def join(tensor, condition):
+    """What a network is called on: with a condition, both in a list."""
+    return tensor if condition is None else [tensor, condition]

@@ -1,17 +1,16 @@
 """Checks of networks at construction, and of data before any training starts."""
 
-import itertools
 import math
 
 import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.models.inference import as_numpy, is_array
+from keras_aevae.models.inference import as_numpy, first_batch, first_of, is_array
 
 
-def check_networks(encoder, decoder, latent_dim, likelihood):
-    """Raise unless the networks fit each other; return (latent_dim, data_shape, features).
+def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
+    """Raise unless the networks fit each other; return (latent_shape, data_shape, features_shape).
 
     Builds networks that aren't built yet.
     """
@@ -21,16 +20,21 @@ def check_networks(encoder, decoder, latent_dim, likelihood):
                 f"`{name}` must be a Keras model, such as those of keras_aevae.networks. "
                 f"Received: {name}={network!r}."
             )
-    if latent_dim is None:
-        if not hasattr(decoder, "input_shape"):
-            raise ValueError(
-                "`latent_dim` is needed where the decoder's input shape isn't known: pass it. "
-                "Received: latent_dim=None."
-            )
-        latent_dim = decoder.input_shape[-1]
-    latent_dim = check_positive_integer("latent_dim", latent_dim)
-    check_input_shape("decoder", decoder, (latent_dim,), "latent_dim")
-    params = single_output("decoder", decoder, (latent_dim,))
+    known = getattr(decoder, "input_shape", None)
+    known = known[0] if isinstance(known, list) else known
+    if latent_dim is not None:
+        latent_dim = check_positive_integer("latent_dim", latent_dim)
+    elif known is None:
+        raise ValueError(
+            "`latent_dim` is needed where the decoder's input shape isn't known: pass it. "
+            "Received: latent_dim=None."
+        )
+    # A grid of codes of that many dimensions in all, or a vector.
+    latent_shape = tuple(known[1:]) if known else (latent_dim,)
+    if None in latent_shape or latent_dim not in (None, math.prod(latent_shape)):
+        latent_shape = (latent_dim,)
+    check_input_shape("decoder", decoder, latent_shape, "latent_dim", condition_dim)
+    params = single_output("decoder", decoder, latent_shape, condition_dim)
     if params[-1] % likelihood.outputs_per_value:
         raise ValueError(
             f"`decoder` must give {likelihood.outputs_per_value} outputs for each data value under "
@@ -38,25 +42,45 @@ def check_networks(encoder, decoder, latent_dim, likelihood):
             f"{likelihood.outputs_per_value}. Received: output shape {params}."
         )
     data_shape = (*params[:-1], params[-1] // likelihood.outputs_per_value)
-    check_input_shape("encoder", encoder, data_shape, "the decoder's data shape")
-    return latent_dim, data_shape, math.prod(single_output("encoder", encoder, data_shape))
-
-
-def check_input_shape(name, network, shape, what):
-    known = getattr(network, "input_shape", None)
-    if not isinstance(known, tuple):  # not known yet, or several inputs: Keras will tell
-        return
-    fits = len(known) == len(shape) + 1
-    if not fits or any(a is not None and a != b for a, b in zip(known[1:], shape)):
+    check_input_shape("encoder", encoder, data_shape, "the decoder's data shape", condition_dim)
+    features = single_output("encoder", encoder, data_shape, condition_dim)
+    if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
         raise ValueError(
-            f"`{name}` doesn't fit: it takes inputs of shape {tuple(known[1:])}, and {what} is "
-            f"{shape}. Build both networks with the same data_shape and latent_dim."
+            f"`encoder` doesn't fit: the decoder takes a grid of codes, {latent_shape}, so the "
+            f"encoder must give features of that grid, {(*latent_shape[:-1], 'channels')}. "
+            f"Received: features of shape {features}."
         )
+    return latent_shape, data_shape, features
 
 
-def single_output(name, network, shape):
+def check_input_shape(name, network, shape, what, condition_dim):
+    known = getattr(network, "input_shape", None)
+    if isinstance(known, list) != bool(condition_dim) and known is not None:
+        takes = f"takes {len(known)} inputs" if isinstance(known, list) else "takes one input"
+        wanted = (
+            f"build both networks with condition_dim={condition_dim}"
+            if condition_dim
+            else "a network of one input is wanted; for a condition use ConditionalVAE"
+        )
+        raise ValueError(f"`{name}` doesn't fit: it {takes}; {wanted}.")
+    shapes = [(None, *shape), (None, condition_dim)] if condition_dim else [(None, *shape)]
+    for one, wanted in zip(known if isinstance(known, list) else [known], shapes):
+        if not isinstance(one, tuple):  # not known yet: Keras will tell
+            return
+        fits = len(one) == len(wanted)
+        if not fits or any(a is not None and a != b for a, b in zip(one[1:], wanted[1:])):
+            what = "the condition's length" if wanted is not shapes[0] else what
+            raise ValueError(
+                f"`{name}` doesn't fit: it takes inputs of shape {one[1:]}, and {what} is "
+                f"{wanted[1:]}. Build both networks with the same data_shape, latent_dim and "
+                "condition_dim."
+            )
+
+
+def single_output(name, network, shape, condition_dim):
     """Shape of the one output of `network` for an input of `shape`, both without batch axis."""
-    output = network(keras.KerasTensor((None, *shape)))
+    x = keras.KerasTensor((None, *shape))
+    output = network([x, keras.KerasTensor((None, condition_dim))] if condition_dim else x)
     output_shape = getattr(output, "shape", None)
     if output_shape is None or None in output_shape[1:] or len(output_shape) < 2:
         received = output_shape or f"{type(output).__name__} of {len(output)} tensors"
@@ -111,35 +135,27 @@ def shape_remedy(name, received, data_shape):
     return " Build the networks for the shape of your data."
 
 
-def check_fit_data(x, y, data_shape, support):
-    """Check what `fit` or `evaluate` is given; return `x`, whole again if it was a generator.
+def check_fit_data(x, y, check):
+    """Check what `fit` or `evaluate` is given; return `x`, as the model is to be given it.
 
-    Arrays are checked in full, datasets and generators by their first batch.
+    Arrays are checked in full by `check(x, y)`, which returns `x`; datasets and generators by
+    their first batch, and a generator is returned whole again.
     """
     if x is None:
         raise ValueError("`x` must be data: an array or a dataset. Received: x=None.")
-    if is_array(x):
-        check_values("x", x, data_shape, support if y is None else None)
-        if y is not None:
-            check_values("y", y, data_shape, support)
-        return x
-    if isinstance(x, keras.utils.PyDataset):
-        if len(x) == 0:
-            raise ValueError("`x` must hold at least one batch. Received: an empty PyDataset.")
-        first = x[0]
-    else:
-        iterator = iter(x)
-        first = next(iterator, None)
-        if first is None:
-            raise ValueError("`x` must yield at least one batch. Received: an empty dataset.")
-        if iterator is x:  # a generator: put the batch that was taken back in front
-            x = (batch for batch in itertools.chain([first], iterator))
+    if is_array(first_of(x)):
+        return check(x, y)
+    first, x = first_batch(x)
+    if first is None:
+        raise ValueError(
+            f"`x` must yield at least one batch. Received: an empty {type(x).__name__}."
+        )
     first = first if isinstance(first, (tuple, list)) else (first,)
-    if not first or not is_array(first[0]):
+    if not first or not is_array(first_of(first[0])):
         received = type(first[0]).__name__ if first else "an empty tuple"
         raise ValueError(
             "`x` must yield batches x, (x,), (x, target) or (x, target, sample_weight), of "
             f"arrays. Received: {received}."
         )
-    check_fit_data(*(*first, None)[:2], data_shape, support)
+    check(*(*first, None)[:2])
     return x

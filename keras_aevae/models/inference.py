@@ -1,5 +1,6 @@
 """Inference over data of any kind: batched, compiled once, on the backend in use."""
 
+import itertools
 import operator
 
 import keras
@@ -60,11 +61,17 @@ def is_array(x):
     return hasattr(x, "__array__") or isinstance(x, (list, np.ndarray))
 
 
-def first_of(batch):
-    """The x of a batch that is x, (x,), (x, y) or (x, y, sample_weight), as a NumPy array."""
-    while isinstance(batch, (tuple, list)) and len(batch) and is_array(batch[0]):
+def first_of(x):
+    """The first of a tuple, or what isn't one: of (x, condition) the x."""
+    return x[0] if isinstance(x, tuple) and x else x
+
+
+def inputs_of(batch):
+    """What a model is called on, x or (x, condition), of a batch that is it, (it,), (it, target)
+    or (it, target, sample_weight); as NumPy arrays."""
+    if isinstance(batch, (tuple, list)) and len(batch) and is_array(first_of(batch[0])):
         batch = batch[0]
-    return as_numpy(batch)
+    return tuple(map(as_numpy, batch)) if isinstance(batch, tuple) else as_numpy(batch)
 
 
 def as_numpy(x):
@@ -76,17 +83,48 @@ def as_numpy(x):
 
 
 def batches(x, batch_size):
-    """The batches of an array or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable)."""
-    if is_array(x):
-        x = as_numpy(x)
-        for start in range(0, len(x), batch_size):
-            yield x[start : start + batch_size]
+    """The batches of arrays or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable).
+
+    `x` is an array, or a tuple (x, condition) of them.
+    """
+    if is_array(first_of(x)):
+        x = keras.tree.map_structure(as_numpy, x)
+        for start in range(0, len(first_of(x)), batch_size):
+            part = operator.itemgetter(slice(start, start + batch_size))
+            yield keras.tree.map_structure(part, x)
     elif isinstance(x, keras.utils.PyDataset):
         for i in range(len(x)):
-            yield first_of(x[i])
+            yield inputs_of(x[i])
     else:
         for batch in x:
-            yield first_of(batch)
+            yield inputs_of(batch)
+
+
+def first_batch(x):
+    """The first batch of a dataset, None if it is empty, and the dataset, whole again if it was a
+    generator."""
+    if isinstance(x, keras.utils.PyDataset):
+        return (x[0] if len(x) else None), x
+    iterator = iter(x)
+    first = next(iterator, None)
+    if iterator is x and first is not None:  # put the batch that was taken back in front
+        x = (batch for batch in itertools.chain([first], iterator))
+    return first, x
+
+
+def first_examples(x, num_examples):
+    """The first `num_examples` examples x of arrays or of a dataset, or all if it holds fewer; and
+    the dataset, whole again if it was a generator (of which only the first batch is taken)."""
+    if hasattr(x, "__next__"):
+        first, x = first_batch(x)
+        parts = [first_of(inputs_of(first))]
+    else:
+        parts = []
+        for batch in batches(x, num_examples):
+            parts.append(first_of(batch))
+            if sum(map(len, parts)) >= num_examples:
+                break
+    return np.concatenate(parts)[:num_examples], x
 
 
 def pad_to_bucket(x, batch_size):
@@ -104,13 +142,17 @@ def pad_to_bucket(x, batch_size):
 
 def run_in_batches(function, x, batch_size, verbose=0):
     """`function` over the batches of `x`: its results as NumPy arrays, in the order of `x`."""
-    total = -(-len(x) // batch_size) if is_array(x) else getattr(x, "num_batches", None)
+    known = is_array(first_of(x))
+    total = -(-len(first_of(x)) // batch_size) if known else getattr(x, "num_batches", None)
     progress = keras.utils.Progbar(total) if verbose else None
     parts = []
     for i, batch in enumerate(batches(x, batch_size)):
-        outputs = function(pad_to_bucket(batch, batch_size))
+        outputs = function(
+            keras.tree.map_structure(lambda part: pad_to_bucket(part, batch_size), batch)
+        )
         outputs = keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
-        parts.append(keras.tree.map_structure(operator.itemgetter(slice(len(batch))), outputs))
+        size = operator.itemgetter(slice(len(first_of(batch))))
+        parts.append(keras.tree.map_structure(size, outputs))
         if progress:
             progress.update(i + 1)
     if not parts:

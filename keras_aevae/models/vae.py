@@ -9,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
+from keras_aevae.distributions import DiagonalGaussian
 from keras_aevae.models.autoencoder import Autoencoder
-from keras_aevae.models.inference import run_in_batches
+from keras_aevae.models.inference import first_of, run_in_batches
 from keras_aevae.objectives import free_bits
 
 # Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
@@ -37,6 +38,9 @@ class VAE(Autoencoder):
             fewer nats, more disentangled codes (beta-VAE); below 1: no longer a bound. `evaluate`
             uses the value that the next training step would.
         free_bits: nats per latent dimension that cost nothing; shows as a term of its own.
+        num_samples: draws of z for each example, in training and evaluation, over which the terms
+            are averaged. With more than one, `z` and `decoder_output` of a call have an axis of
+            them after the batch.
 
     Example:
 
@@ -63,6 +67,7 @@ class VAE(Autoencoder):
         prior="standard_normal",
         beta=1.0,
         free_bits=0.0,
+        num_samples=1,
         seed=None,
         **kwargs,
     ):
@@ -85,48 +90,87 @@ class VAE(Autoencoder):
             beta = check_number("beta", beta, minimum=0)
         self.beta = beta
         self.free_bits = check_number("free_bits", free_bits, minimum=0)
+        if self.free_bits and not isinstance(self.prior, DiagonalGaussian):
+            raise ValueError(
+                "`free_bits` need a KL by dimension, which a learned prior doesn't have: leave "
+                f"them out, or use prior='standard_normal'. Received: free_bits={free_bits!r}."
+            )
+        self.num_samples = check_positive_integer("num_samples", num_samples)
 
     @property
     def term_names(self):
         return ("reconstruction", "kl") + (("free_bits",) if self.free_bits else ())
 
+    @property
+    def num_draws(self):
+        """Draws of z for each example in a call."""
+        return self.num_samples
+
+    def draw(self, outputs, training=None):
+        if self.num_draws == 1:
+            return super().draw(outputs, training)
+        return {"z": self.sampling(self.parameters_of(outputs), num_samples=self.num_draws)}
+
     def terms(self, x, outputs):
         q = self.posterior_of(outputs)
-        terms = super().terms(x, outputs)
-        terms["kl"] = q.kl(self.prior, sample=outputs["z"])
+        kl = q.kl(self.prior, sample=draws_first(outputs, "z"))
+        terms = {
+            "reconstruction": -ops.mean(self.log_conditional(x, outputs), axis=0),
+            "kl": kl if len(kl.shape) == 1 else ops.mean(kl, axis=0),
+        }
         if self.free_bits:
             terms["free_bits"] = free_bits(q.kl_per_dimension(self.prior), self.free_bits)
         return terms
 
     def coefficients(self):
-        beta = self.beta if isinstance(self.beta, float) else self.beta(self.step.value)
-        return {"kl": beta, "free_bits": beta}
+        beta = self.beta_now()
+        weights = {"reconstruction": 1.0, "kl": beta}
+        return weights | ({"free_bits": beta} if self.free_bits else {})
 
-    def elbo(self, x, num_samples=1, *, batch_size=128, verbose=0):
+    def beta_now(self):
+        """The value of beta at the model's training step."""
+        return self.beta if isinstance(self.beta, float) else self.beta(self.step.value)
+
+    def log_conditional(self, x, outputs):
+        """log p(x|z_k) of the draws z_k in `outputs`, shape (num_samples, batch)."""
+        return self.likelihood.log_prob(x, draws_first(outputs, "decoder_output"))
+
+    def log_ratio(self, outputs):
+        """log p(z_k) - log q(z_k|x) of the draws z_k in `outputs`, shape (num_samples, batch)."""
+        z = draws_first(outputs, "z")
+        return self.prior.log_prob(z) - self.posterior_of(outputs).log_prob(z)
+
+    def log_weights(self, x, outputs, beta=1.0):
+        """log p(x|z_k) + beta (log p(z_k) - log q(z_k|x)), shape (num_samples, batch)."""
+        return self.log_conditional(x, outputs) + beta * self.log_ratio(outputs)
+
+    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, verbose=0):
         """Evidence lower bound of each example (beta = 1), nats.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
             num_samples: draws of z that the reconstruction term is averaged over.
+            condition: what a conditional model is given beside each x.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
         """
-        self.check_data(x, self.likelihood.support)
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         num_samples = check_positive_integer("num_samples", num_samples)
 
         def estimate(batch):
-            total = 0.0
-            for _ in range(num_samples):
-                terms = self.call_compiled(self._evaluate_terms, batch)
-                total = total - terms["reconstruction"] - terms["kl"]
-            return total / num_samples
+            passes = [self.call_compiled(self._elbo, batch) for _ in range(num_samples)]
+            return sum(passes) / num_samples
 
-        return run_in_batches(estimate, x, batch_size, verbose)
+        return run_in_batches(estimate, inputs, batch_size, verbose)
 
-    def log_likelihood(self, x, num_samples=1000, *, batch_size=128, verbose=0):
+    def _elbo(self, inputs):
+        terms = VAE.terms(self, self.unpack(inputs)[0], self(inputs, training=False))
+        return -terms["reconstruction"] - terms["kl"]
+
+    def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
         """log p(x) of each example by importance sampling from the posterior, nats.
 
             log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
@@ -138,50 +182,44 @@ class VAE(Autoencoder):
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
             num_samples: K, draws of z for each example.
+            condition: what a conditional model is given beside each x: the result is
+                log p(x|condition).
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n,).
         """
-        self.check_data(x, self.likelihood.support)
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         num_samples = check_positive_integer("num_samples", num_samples)
         chunk = min(num_samples, max(1, ROWS_AT_A_TIME // batch_size))
 
         def estimate(batch):
-            parameters = self.call_compiled(self._posterior_parameters, batch)
-            state = np.full(len(batch), -np.inf, "float32"), np.zeros(len(batch), "float32")
+            outputs = self.call_compiled(self._infer, batch)
+            n = len(first_of(batch))
+            state = np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
             for start in range(0, num_samples, chunk):
                 left = np.asarray(num_samples - start, "float32")
                 state = self.call_compiled(
-                    self._add_weights, batch, parameters, *state, left, num_samples=chunk
+                    self._add_weights, batch, outputs, *state, left, num_samples=chunk
                 )
             return state[0] + ops.log(state[1]) - np.log(num_samples)
 
-        return run_in_batches(estimate, x, batch_size, verbose)
+        return run_in_batches(estimate, inputs, batch_size, verbose)
 
-    def _posterior_parameters(self, x):
-        outputs = self.infer(x, training=False)
-        return [outputs[f"z_{name}"] for name in self.family.parameters]
+    def _infer(self, inputs):
+        return self.infer(inputs, training=False)
 
-    def log_weights(self, x, parameters, num_samples):
-        """log p(x|z_k) + log p(z_k) - log q(z_k|x) of draws z_k, shape (num_samples, batch).
-
-        `parameters` are those of q(z|x), in the order of its family's constructor.
-        """
-        q = self.family(*parameters)
-        z = q.sample((num_samples,), seed=self.sampling.seed_generator)
-        rows = ops.reshape(ops.cast(z, self.compute_dtype), (-1, self.latent_dim))
-        params = self.decoder(rows, training=False)
-        params = ops.reshape(params, (num_samples, -1, *params.shape[1:]))
-        return self.likelihood.log_prob(x, params) + self.prior.log_prob(z) - q.log_prob(z)
-
-    def _add_weights(self, x, parameters, largest, total, left, num_samples):
-        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
-        log_weights = self.log_weights(x, parameters, num_samples)
+    def _add_weights(self, inputs, outputs, largest, total, left, num_samples):
+        x, _ = self.unpack(inputs)
+        z = self.sampling(self.parameters_of(outputs), num_samples=num_samples)
+        outputs = {**outputs, "z": z}
+        outputs |= Autoencoder.generate(self, outputs, training=False)
+        log_weights = self.log_weights(x, outputs)
         # Of the last chunk, only the first `left` draws count.
         counts = ops.arange(num_samples, dtype="float32")[:, None] < left
         log_weights = ops.where(counts, log_weights, -np.inf)
+        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
         new = ops.maximum(largest, ops.max(log_weights, axis=0))
         added = ops.sum(ops.exp(log_weights - new), axis=0)
         return new, total * ops.exp(largest - new) + added
@@ -190,4 +228,11 @@ class VAE(Autoencoder):
         beta = self.beta
         if not isinstance(beta, float):
             beta = keras.saving.serialize_keras_object(beta)
-        return {**super().get_config(), "beta": beta, "free_bits": self.free_bits}
+        own = {"beta": beta, "free_bits": self.free_bits, "num_samples": self.num_samples}
+        return {**super().get_config(), **own}
+
+
+def draws_first(outputs, name):
+    """`outputs[name]` as (num_samples, batch, ...), also where there is one draw and no axis."""
+    value = outputs[name]
+    return value[None] if len(outputs["z"].shape) == 2 else ops.moveaxis(value, 1, 0)

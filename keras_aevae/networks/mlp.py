@@ -5,10 +5,23 @@ import math
 import keras
 from keras import layers
 
-from keras_aevae._checks import check_positive_integer, check_positive_integers, check_shape
+from keras_aevae._checks import (
+    check_positive_integer,
+    check_positive_integers,
+    check_shape,
+    check_size,
+)
+from keras_aevae.networks.condition import condition_input, with_condition
 
 
-def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activation="relu"):
+def mlp(
+    data_shape,
+    latent_dim,
+    hidden=(512, 256),
+    outputs_per_value=1,
+    activation="relu",
+    condition_dim=0,
+):
     """A pair of fully connected networks for flat vectors or images of any size.
 
     Good for small images and tables. It knows nothing of neighbouring pixels, so on images it
@@ -21,7 +34,10 @@ def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activati
             linear.
         outputs_per_value: the decoder's outputs for each data value; take it from the likelihood:
             `likelihood.outputs_per_value`.
-        activation: activation of the hidden layers.
+        activation: activation of the hidden layers; "gated" for h = (Wx + b) * sigmoid(Vx + c)
+            (Dauphin et al. 2017, https://arxiv.org/abs/1612.08083), as in the VampPrior's paper.
+        condition_dim: length of a condition that both networks take as a second input, for
+            conditional models; 0 for none.
 
     Returns:
         `(encoder, decoder)`: the encoder maps (batch, *data_shape) to features (batch,
@@ -42,16 +58,25 @@ def mlp(data_shape, latent_dim, hidden=(512, 256), outputs_per_value=1, activati
     hidden = check_positive_integers("hidden", hidden)
     output_shape = (*data_shape[:-1], data_shape[-1] * outputs_per_value)
 
-    x = keras.Input(data_shape, name="x")
-    h = layers.Flatten("channels_last")(x)
-    for units in hidden:
-        h = layers.Dense(units, activation=activation)(h)
-    encoder = keras.Model(x, h, name="encoder")
+    condition_dim = check_size("condition_dim", condition_dim)
 
-    z = keras.Input((latent_dim,), name="z")
-    h = z
+    def dense(h, units):
+        if activation != "gated":
+            return layers.Dense(units, activation=activation)(h)
+        gate = layers.Dense(units, activation="sigmoid")(h)
+        return layers.Multiply()([layers.Dense(units)(h), gate])
+
+    x, c = keras.Input(data_shape, name="x"), condition_input(condition_dim)
+    h = with_condition(layers.Flatten("channels_last")(x), c)
+    for units in hidden:
+        h = dense(h, units)
+    encoder = keras.Model(x if c is None else [x, c], h, name="encoder")
+
+    z, c = keras.Input((latent_dim,), name="z"), condition_input(condition_dim)
+    h = with_condition(z, c)
     for units in reversed(hidden):
-        h = layers.Dense(units, activation=activation)(h)
+        h = dense(h, units)
     h = layers.Dense(math.prod(output_shape))(h)
-    decoder = keras.Model(z, layers.Reshape(output_shape)(h), name="decoder")
+    h = layers.Reshape(output_shape)(h)
+    decoder = keras.Model(z if c is None else [z, c], h, name="decoder")
     return encoder, decoder

@@ -100,9 +100,9 @@ def test_log_likelihood_uses_exactly_num_samples(problem, monkeypatch):
     monkeypatch.setattr("keras_aevae.models.vae.ROWS_AT_A_TIME", 3 * 128)  # chunks of 3
     vae = build(problem)
 
-    def log_weights(x, parameters, num_samples):
-        steps = -keras.ops.arange(num_samples, dtype="float32")
-        return steps[:, None] + 0.0 * parameters[0][:, 0]
+    def log_weights(x, outputs):
+        steps = -keras.ops.arange(outputs["z"].shape[1], dtype="float32")
+        return steps[:, None] + 0.0 * outputs["z_mean"][:, 0]
 
     monkeypatch.setattr(vae, "log_weights", log_weights)
     for num_samples in (1, 2, 3, 4, 6, 8):

@@ -4,6 +4,7 @@ from keras_aevae.latent.measures.active_units import active_units
 from keras_aevae.latent.measures.code_scale import code_scale
 from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
 from keras_aevae.latent.measures.generalization_gap import generalization_gap
+from keras_aevae.latent.measures.perplexity import perplexity
 from keras_aevae.latent.measures.reconstruction import mean_squared_error, reconstruction_error
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "kl",
     "log_likelihood",
     "mean_squared_error",
+    "perplexity",
     "reconstruction_error",
 ]

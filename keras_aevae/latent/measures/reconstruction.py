@@ -45,7 +45,7 @@ def mean_squared_error(model, x, *, batch_size=128, verbose=0):
 
     Args:
         model: an `Autoencoder` or a relative.
-        x: data, shape (n, *data_shape).
+        x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
         batch_size, verbose: those of `model.reconstruct`.
 
     Returns:
@@ -61,7 +61,8 @@ def mean_squared_error(model, x, *, batch_size=128, verbose=0):
     ```
     """
     reconstruction = model.reconstruct(x, batch_size=batch_size, verbose=verbose)
-    return mean(np.square(reconstruction - np.asarray(x, "float32")))
+    target = x[0] if isinstance(x, tuple) else x
+    return mean(np.square(reconstruction - np.asarray(target, "float32")))
 
 
 def mean(values):

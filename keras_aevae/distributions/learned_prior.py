@@ -1,0 +1,39 @@
+"""What every prior p(z) with weights answers."""
+
+import keras
+
+from keras_aevae.distributions.base import Distribution
+
+
+class LearnedPrior(keras.Layer, Distribution):
+    """A prior that is trained with its model: a layer of it, with `log_prob` and `sample`.
+
+    It belongs to one model, which calls `attach(model)` at the end of its own constructor: there
+    the prior makes its weights, and keeps what it needs of the model.
+
+    To add one, give `attach`, `distribution` (what it is now, made of its weights), and
+    `get_config`.
+    """
+
+    def attach(self, model):
+        """Make the weights, for the codes and data of `model`."""
+        if self.built:
+            raise ValueError(
+                f"A {type(self).__name__} belongs to one model, and this one has a model already. "
+                f"Make another {type(self).__name__}."
+            )
+        self.built = True
+
+    def distribution(self):
+        """p(z) as a value object of the weights' present values."""
+        raise NotImplementedError
+
+    @property
+    def mean(self):
+        return self.distribution().mean
+
+    def log_prob(self, z):
+        return self.distribution().log_prob(z)
+
+    def sample(self, sample_shape=(), seed=None):
+        return self.distribution().sample(sample_shape, seed)

@@ -1,0 +1,101 @@
+"""The VampPrior: a mixture of the posteriors of learned pseudo-inputs.
+
+Tomczak & Welling 2018, VAE with a VampPrior, https://arxiv.org/abs/1705.07120
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_aevae._checks import check_positive_integer, check_seed
+from keras_aevae.distributions.learned_prior import LearnedPrior
+from keras_aevae.distributions.mixture import Mixture
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class VampPrior(LearnedPrior):
+    """p(z) = 1/K sum_k q(z | u_k), with K trained pseudo-inputs u_k (equation 9 of the paper).
+
+    The best prior for a VAE is the aggregate of its posteriors over the data; this is that, with K
+    pseudo-inputs in place of the data. Good for: a higher likelihood and fewer holes, at little
+    more than K more encodings a step. Misleads when K is near the number of training examples:
+    the prior then remembers them.
+
+    Args:
+        num_components: K, number of pseudo-inputs.
+        start: "data": they start as the first K training examples that `fit` is given; "random":
+            uniform over the likelihood's support, or from N(0, 1) if it has none.
+        seed: integer seed of random starts, None for a random one.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, networks
+    from keras_aevae.distributions import VampPrior
+    vae = VAE(*networks.mlp((8, 8, 1), latent_dim=2), prior=VampPrior(50, start="random"))
+    ```
+    """
+
+    def __init__(self, num_components=500, start="data", seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_components = check_positive_integer("num_components", num_components)
+        if start not in ("data", "random"):
+            raise ValueError(f"`start` must be 'data' or 'random'. Received: start={start!r}.")
+        self.start = start
+        self.seed = None if seed is None else check_seed(seed)
+
+    @property
+    def start_size(self):
+        """Training examples that `start_from` wants."""
+        return self.num_components if self.start == "data" else 0
+
+    def attach(self, model):
+        super().attach(model)
+        if not model.family.has_density or model.condition_dim:
+            raise ValueError(
+                "A VampPrior needs an encoder that gives a density q(z|u) of u alone: not that of a "
+                f"plain autoencoder or of a conditional model. Received: {type(model).__name__}."
+            )
+        # A bound method, not the model, which as a layer of this layer would hold itself.
+        self.posterior_at = model.posterior_at
+        support = model.likelihood.support
+        uniform, normal = keras.initializers.RandomUniform, keras.initializers.RandomNormal
+        self.pseudo_inputs = self.add_weight(
+            name="pseudo_inputs",
+            shape=(self.num_components, *model.data_shape),
+            initializer=uniform(*support, self.seed) if support else normal(0.0, 1.0, self.seed),
+            # Inputs that the encoder may be given: each step ends within the support.
+            constraint=Within(*support) if support else None,
+            dtype="float32",
+        )
+
+    def start_from(self, x):
+        """The pseudo-inputs become `x`, an array of `num_components` examples."""
+        if len(x) < self.num_components:
+            raise ValueError(
+                "`num_components` of a VampPrior must be at most the number of training examples "
+                f"to start from. Received: num_components={self.num_components}, {len(x)} examples."
+                " Take fewer, or start='random'."
+            )
+        self.pseudo_inputs.assign(np.asarray(x, "float32"))
+
+    def distribution(self):
+        return Mixture(self.posterior_at(self.pseudo_inputs.value))
+
+    def get_config(self):
+        own = {"num_components": self.num_components, "start": self.start, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class Within(keras.constraints.Constraint):
+    """Values clipped to [low, high] after each step."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def __call__(self, w):
+        return ops.clip(w, self.low, self.high)
+
+    def get_config(self):
+        return {"low": self.low, "high": self.high}

@@ -1,0 +1,37 @@
+"""How many codes of a codebook are in effective use."""
+
+import numpy as np
+
+from keras_aevae._checks import check_positive_integer
+
+
+def perplexity(indices, num_codes):
+    """Exponential of the entropy of the codes' use: the number of codes in effective use.
+
+        exp(-sum_c p_c log p_c),   p_c the share of the indices that are c
+
+    van den Oord et al. 2017, https://arxiv.org/abs/1711.00937.
+
+    Range: 1 (all inputs have one code) to num_codes (all used alike).
+
+    Good for: seeing a codebook collapse. Misleads as a measure of quality: what few codes can say
+    is enough for simple data.
+
+    Args:
+        indices: integers from 0 to num_codes - 1, any shape, such as `vq.encode_indices(x)`.
+        num_codes: size of the codebook.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_aevae import latent
+    latent.perplexity([0, 1, 0, 1], num_codes=512)  # 2.0
+    ```
+    """
+    num_codes = check_positive_integer("num_codes", num_codes)
+    share = np.bincount(np.ravel(indices), minlength=num_codes) / np.size(indices)
+    used = share[share > 0]
+    return float(np.exp(-np.sum(used * np.log(used))))

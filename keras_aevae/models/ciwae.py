@@ -1,0 +1,58 @@
+"""The combination importance weighted autoencoder.
+
+Rainforth et al. 2018, Tighter Variational Bounds are Not Necessarily Better,
+https://arxiv.org/abs/1802.04537
+"""
+
+import keras
+from keras import ops
+
+from keras_aevae._checks import check_number
+from keras_aevae.models.iwae import IWAE
+from keras_aevae.objectives import importance_weighted_bound
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class CIWAE(IWAE):
+    """A convex combination of the VAE's bound and the IWAE's, on the same K samples.
+
+        loss = -(w ELBO + (1 - w) IWAE_K)                                           (equation 13)
+
+    Good for: a choice between the VAE's good encoder (w = 1) and the IWAE's tight bound (w = 0).
+    Misleads when bounds of different w are compared: use `log_likelihood`.
+
+    Args:
+        num_samples: K.
+        elbo_weight: w, from 0 to 1; the paper's beta.
+        other arguments: as for `IWAE`.
+
+    Example:
+
+    ```python
+    from keras_aevae import CIWAE, datasets, networks
+    (x_train, _), _ = datasets.load("digits")
+    ciwae = CIWAE(*networks.mlp((8, 8, 1), latent_dim=8), num_samples=5, elbo_weight=0.5)
+    ciwae.compile()
+    ciwae.fit(x_train, epochs=2)
+    ```
+    """
+
+    def __init__(self, *args, elbo_weight=0.5, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.elbo_weight = check_number("elbo_weight", elbo_weight, minimum=0)
+        if self.elbo_weight > 1:
+            raise ValueError(
+                "`elbo_weight` must be from 0 (the IWAE) to 1 (the VAE). "
+                f"Received: elbo_weight={elbo_weight!r}."
+            )
+
+    def bound(self, log_weights, through_z=None):
+        # The ELBO of K samples: the mean of the bounds of one sample each.
+        each = importance_weighted_bound(
+            log_weights[None], through_z=None if through_z is None else through_z[None]
+        )
+        iwae = importance_weighted_bound(log_weights, through_z=through_z)
+        return self.elbo_weight * ops.mean(each, axis=0) + (1 - self.elbo_weight) * iwae
+
+    def get_config(self):
+        return {**super().get_config(), "elbo_weight": self.elbo_weight}

@@ -1,0 +1,117 @@
+"""The importance weighted autoencoder.
+
+Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders,
+https://arxiv.org/abs/1509.00519
+Tucker et al. 2019, Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives,
+https://arxiv.org/abs/1810.04152
+"""
+
+import keras
+from keras import ops
+
+from keras_aevae._checks import check_name
+from keras_aevae.models.gradients import frozen
+from keras_aevae.models.vae import VAE
+from keras_aevae.objectives import importance_weighted_bound
+
+GRADIENTS = ("reparameterized", "doubly_reparameterized")
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class IWAE(VAE):
+    """A VAE trained on a tighter bound: K samples of each posterior, weighed by importance.
+
+        loss = -log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+    With K = 1 it is the VAE; it grows with K towards log p(x). Good for: likelihood, more active
+    latent dimensions, posteriors that the encoder's family can't match. Misleads as a source of
+    codes: the encoder's gradient drowns in noise as K grows (Rainforth et al. 2018,
+    https://arxiv.org/abs/1802.04537), which `gradient="doubly_reparameterized"`, `MIWAE`, `PIWAE`
+    and `CIWAE` mend, and q(z|x) itself is no longer close to p(z|x). A step costs K decodings.
+
+    Shows, beside `nll_bound` (the loss), the mean `reconstruction` and `kl` of the samples.
+
+    Args:
+        num_samples: K.
+        gradient: "reparameterized"; or "doubly_reparameterized", an estimator of the encoder's
+            gradient with less noise, for a second decoding of the same samples.
+        other arguments: as for `VAE`, without `free_bits`. `beta` is the power of p(z)/q(z|x) in
+            the weights: for warm-up; at 1 the bound is one.
+
+    Example:
+
+    ```python
+    from keras_aevae import IWAE, datasets, networks
+    (x_train, _), (x_test, _) = datasets.load("digits")
+    encoder, decoder = networks.mlp(x_train.shape[1:], latent_dim=8)
+    iwae = IWAE(encoder, decoder, num_samples=5)
+    iwae.compile()
+    iwae.fit(x_train, epochs=2)
+    nats = iwae.log_likelihood(x_test[:10], num_samples=100)
+    ```
+    """
+
+    term_names = ("nll_bound", "reconstruction", "kl")
+
+    def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
+        super().__init__(*args, num_samples=num_samples, **kwargs)
+        self.gradient = check_name("gradient", gradient, GRADIENTS)
+        if self.free_bits:
+            raise ValueError(
+                "`free_bits` belong to a KL term, which an importance weighted bound doesn't have: "
+                f"leave them out. Received: free_bits={self.free_bits}."
+            )
+
+    def terms(self, x, outputs):
+        through_z = None
+        if "frozen_decoder_output" in outputs:
+            outputs, through_z = self.route(x, outputs)
+        log_conditional, log_ratio = self.log_conditional(x, outputs), self.log_ratio(outputs)
+        log_weights = log_conditional + self.beta_now() * log_ratio  # (draws, batch)
+        return {
+            "nll_bound": -self.bound(log_weights, through_z),
+            "reconstruction": -ops.mean(log_conditional, axis=0),
+            "kl": -ops.mean(log_ratio, axis=0),
+        }
+
+    def coefficients(self):
+        return {"nll_bound": 1.0}
+
+    def bound(self, log_weights, through_z=None):
+        """The bound of each example, nats, shape (batch,), from log-weights (draws, batch)."""
+        return importance_weighted_bound(log_weights, through_z=through_z)
+
+    # Encoder and decoder trained on log-weights of their own
+
+    @property
+    def routed(self):
+        """Whether the encoder's gradient is another than the decoder's."""
+        return self.gradient == "doubly_reparameterized"
+
+    def generate(self, outputs, training=None):
+        if not (training and self.routed):
+            return super().generate(outputs, training)
+        # The same values twice: with gradients to the decoder alone, and to z alone.
+        to_decoder = super().generate({**outputs, "z": ops.stop_gradient(outputs["z"])}, training)
+        with frozen(self):
+            to_z = super().generate(outputs, training)
+        return {**to_decoder, "frozen_decoder_output": to_z["decoder_output"]}
+
+    def route(self, x, outputs):
+        """`outputs` without a gradient to the encoder, and log-weights with one to it alone."""
+        outputs = dict(outputs)
+        frozen_outputs = {**outputs, "decoder_output": outputs.pop("frozen_decoder_output")}
+        stopped = {name: ops.stop_gradient(value) for name, value in outputs.items()}
+        for name in self.stops:
+            frozen_outputs[name] = stopped[name]
+        with frozen(self):
+            to_encoder = self.log_weights(x, frozen_outputs, self.beta_now())
+        return {**stopped, "decoder_output": outputs["decoder_output"]}, to_encoder
+
+    @property
+    def stops(self):
+        """What of q(z|x) passes no gradient to the encoder, which then comes through z alone."""
+        return [f"z_{name}" for name in self.family.parameters]
+
+    def get_config(self):
+        return {**super().get_config(), "gradient": self.gradient}

@@ -1,0 +1,50 @@
+"""The partially importance weighted autoencoder.
+
+Rainforth et al. 2018, Tighter Variational Bounds are Not Necessarily Better,
+https://arxiv.org/abs/1802.04537
+"""
+
+import keras
+from keras import ops
+
+from keras_aevae.models.iwae import IWAE
+from keras_aevae.models.miwae import MIWAE
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class PIWAE(MIWAE):
+    """The decoder trained on IWAE's bound of M * K samples, the encoder on MIWAE(M, K).
+
+        decoder's gradient: -d IWAE_MK,   encoder's gradient: -d MIWAE(M, K)        (section 6.3)
+
+    Good for: the tight bound where it helps (the decoder) and the informative gradient where the
+    tight bound hurts (the encoder). Misleads as one loss: there is none whose gradient this is;
+    the one shown is IWAE's. A step costs 2 * M * K decodings (less where the compiler sees that
+    they are the same).
+
+    Args:
+        num_samples: K, samples in each of the encoder's bounds.
+        num_bounds: M.
+        other arguments: as for `IWAE`, without `gradient`.
+
+    Example:
+
+    ```python
+    from keras_aevae import PIWAE, datasets, networks
+    (x_train, _), _ = datasets.load("digits")
+    piwae = PIWAE(*networks.mlp((8, 8, 1), latent_dim=8), num_bounds=2, num_samples=3)
+    piwae.compile()
+    piwae.fit(x_train, epochs=2)
+    ```
+    """
+
+    routed = True
+    # The encoder's gradient comes through the density q(z|x) too.
+    stops = ()
+
+    def bound(self, log_weights, through_z=None):
+        iwae = IWAE.bound(self, log_weights)
+        if through_z is None:
+            return iwae
+        miwae = super().bound(through_z)
+        return iwae + (miwae - ops.stop_gradient(miwae))

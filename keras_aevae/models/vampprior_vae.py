@@ -1,0 +1,43 @@
+"""The VAE with a VampPrior.
+
+Tomczak & Welling 2018, VAE with a VampPrior, https://arxiv.org/abs/1705.07120
+"""
+
+import keras
+
+from keras_aevae.distributions import VampPrior
+from keras_aevae.models.vae import VAE
+
+
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class VampPriorVAE(VAE):
+    """A VAE whose prior is the mixture of its posteriors at K trained pseudo-inputs.
+
+        p(z) = 1/K sum_k q(z|u_k),   loss = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || p(z))
+
+    with the KL at one sample, since it has no closed form. Good for: likelihood, few holes (what
+    `sample` draws is where codes are), fewer inactive dimensions. Misleads when the KL is compared
+    with that of another prior: it is cheaper here by what the prior has learned.
+
+    `VAE(prior=VampPrior(...))` is the same model; so any other relative takes this prior, and this
+    one takes another, such as `GaussianMixture`.
+
+    Args:
+        prior: a `VampPrior`; by default one of 500 pseudo-inputs that start as training data.
+        other arguments: as for `VAE`.
+
+    Example:
+
+    ```python
+    from keras_aevae import VampPriorVAE, datasets, networks
+    from keras_aevae.distributions import VampPrior
+    (x_train, _), _ = datasets.load("digits")
+    vae = VampPriorVAE(*networks.mlp((8, 8, 1), latent_dim=8), prior=VampPrior(50))
+    vae.compile()
+    vae.fit(x_train, epochs=2)
+    images = vae.sample(16)
+    ```
+    """
+
+    def __init__(self, *args, prior="vamp_prior", **kwargs):
+        super().__init__(*args, prior=prior, **kwargs)
