@@ -23,7 +23,7 @@ def save(model, directory, card, metadata):
     # A copy without the optimizer, whose state is twice the weights and belongs to training.
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
-    config = keras.saving.serialize_keras_object(copy)
+    config = without_training(keras.saving.serialize_keras_object(copy))
     check_config(config, directory / CONFIG)  # what could not be loaded is not saved
     with tempfile.TemporaryDirectory(dir=directory.parent) as name:
         made = Path(name)
@@ -45,3 +45,10 @@ def save(model, directory, card, metadata):
         (directory / METADATA).unlink(missing_ok=True)
         for file in (WEIGHTS, CONFIG, CARD, METADATA):
             os.replace(made / file, directory / file)
+
+
+def without_training(config):
+    """`config` without the optimizers and losses that its parts were compiled with."""
+    if isinstance(config, dict):
+        return {k: without_training(v) for k, v in config.items() if k != "compile_config"}
+    return [without_training(v) for v in config] if isinstance(config, list) else config

@@ -277,9 +277,10 @@ class Autoencoder(keras.Model):
         """Check arrays to train on: `inputs`, and the target `y` if there is one. Return the
         inputs as the model is to be called on them."""
         support = self.likelihood.support
+        inputs = self.check_inputs(inputs, support=support if y is None else None)
         if y is not None:
             check_values("y", y, self.data_shape, support)
-        return self.check_inputs(inputs, support=support if y is None else None)
+        return inputs
 
     @property
     def start_size(self):

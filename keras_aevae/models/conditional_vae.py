@@ -135,9 +135,9 @@ def check_classes(classes):
     """The labels as a list: from their number, or from themselves."""
     if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
         return list(range(check_positive_integer("classes", classes)))
-    labels = np.asarray(classes).tolist() if not isinstance(classes, str) else []
-    kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
-    if kinds not in ({int}, {str}) or len(set(labels)) != len(labels):
+    labels = list(classes) if isinstance(classes, (list, tuple, np.ndarray, range)) else []
+    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    if {type(label) for label in labels} not in ({int}, {str}) or len(set(labels)) < len(labels):
         raise ValueError(
             "`classes` must be the number of classes, or a list of different integers or strings. "
             f"Received: classes={classes!r}."

@@ -38,6 +38,14 @@ class PIWAE(MIWAE):
     ```
     """
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.gradient != "reparameterized":
+            raise ValueError(
+                "PIWAE routes gradients by itself: leave out `gradient`. "
+                f"Received: gradient={self.gradient!r}."
+            )
+
     routed = True
     # The encoder's gradient comes through the density q(z|x) too.
     stops = ()
