@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 POSTERIORS = {"point": Point, "diagonal_gaussian": DiagonalGaussian}
-# A prior of fixed form is made for a number of latent dimensions; a learned one is told by its model.
+# Made for a number of latent dimensions, which a learned prior is told by its model.
 PRIORS = {
     "standard_normal": StandardNormal,
     "gaussian_mixture": lambda latent_dim: GaussianMixture(),

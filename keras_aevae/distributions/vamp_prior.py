@@ -53,8 +53,9 @@ class VampPrior(LearnedPrior):
         super().attach(model)
         if not model.family.has_density or model.condition_dim:
             raise ValueError(
-                "A VampPrior needs an encoder that gives a density q(z|u) of u alone: not that of a "
-                f"plain autoencoder or of a conditional model. Received: {type(model).__name__}."
+                "A VampPrior needs an encoder that gives a density q(z|u) of u alone: not that of "
+                "a plain autoencoder or of a conditional model. Received: "
+                f"{type(model).__name__}."
             )
         # A bound method, not the model, which as a layer of this layer would hold itself.
         self.posterior_at = model.posterior_at

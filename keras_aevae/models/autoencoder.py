@@ -317,13 +317,13 @@ class Autoencoder(keras.Model):
         """
         if condition is not None:
             raise ValueError(
-                f"`condition` is for conditional models, such as ConditionalVAE; {type(self).__name__}"
-                f" takes none: leave it out. Received: condition={condition!r}."
+                "`condition` is for conditional models, such as ConditionalVAE; "
+                f"{type(self).__name__} takes none: leave it out. Received: condition={condition!r}."
             )
         if isinstance(x, tuple):
             raise ValueError(
-                f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, condition)"
-                " are for conditional models, such as ConditionalVAE."
+                f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, "
+                "condition) are for conditional models, such as ConditionalVAE."
             )
         if is_array(x):
             check_values(name, x, shape or self.data_shape, support)

@@ -5,7 +5,6 @@ Tomczak & Welling 2018, VAE with a VampPrior, https://arxiv.org/abs/1705.07120
 
 import keras
 
-from keras_aevae.distributions import VampPrior
 from keras_aevae.models.vae import VAE
 
 

@@ -11,7 +11,6 @@ from keras import ops
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.layers import VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
-from keras_aevae.models.inference import first_of
 from keras_aevae.models.perplexity import CodebookPerplexity
 
 
@@ -22,8 +21,8 @@ class VQVAE(Autoencoder):
         loss = -log p(x|z) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                  (equation 3)
 
     z_e is the encoder's output, e the nearest code of each of its vectors, sg a stopped gradient,
-    and z has the value e and passes its gradient on to z_e. The second term moves the codebook; with
-    `VectorQuantizer(update="ema")`, the default, averages do (appendix A.1), and with a
+    and z has the value e and passes its gradient on to z_e. The second term moves the codebook;
+    with `VectorQuantizer(update="ema")`, the default, averages do (appendix A.1), and with a
     `FiniteScalarQuantizer` there is neither codebook nor term.
 
     Good for: sharp reconstructions, tokens for a second model, no posterior collapse. It has no KL:
@@ -181,8 +180,8 @@ class VQVAE(Autoencoder):
     def need_prior(self, verb):
         if self.prior is None:
             raise ValueError(
-                f"`{verb}` needs a prior of the codes, which a VQ-VAE learns after its own training:"
-                f" prior = AutoregressivePrior({self.quantizer.num_codes}, "
+                f"`{verb}` needs a prior of the codes, learned after the model's own training: "
+                f"prior = AutoregressivePrior({self.quantizer.num_codes}, "
                 f"grid={self.latent_shape[:-1]}); prior.compile(); "
                 "prior.fit(model.encode_indices(x)); model.prior = prior. Received: prior=None."
             )

@@ -122,8 +122,11 @@ def gradients_and_differences(gradient, f, f64, arguments):
     """Of each argument: the gradient of the scalar `f`, and the central differences of `f64`."""
     arguments = list(arguments)
     for i, got in enumerate(gradient(f, *arguments)):
-        yield got, central_differences(
-            lambda a, i=i: f64(*arguments[:i], a, *arguments[i + 1 :]), arguments[i]
+        yield (
+            got,
+            central_differences(
+                lambda a, i=i: f64(*arguments[:i], a, *arguments[i + 1 :]), arguments[i]
+            ),
         )
 
 

@@ -1,5 +1,6 @@
 """The importance weighted family: its bounds, and whose gradient reaches whom."""
 
+import itertools
 import math
 
 import keras
@@ -66,15 +67,13 @@ def test_the_bound_is_that_of_the_weights(x, gradient):
     settings = {"num_samples": 4, "gradient": gradient}
     weights = log_weights(build(ka.IWAE, **settings), x)
     assert weights.shape == (4, N)
-    np.testing.assert_allclose(
-        shown(build(ka.IWAE, **settings), x), -bound_of(weights), rtol=1e-6
-    )
+    np.testing.assert_allclose(shown(build(ka.IWAE, **settings), x), -bound_of(weights), rtol=1e-6)
 
 
 def test_the_bound_grows_with_the_samples(x):
     many = np.tile(x, (200, 1))
     bounds = [-shown(build(ka.IWAE, num_samples=k), many).reshape(200, N) for k in (1, 2, 8, 32)]
-    for fewer, more in zip(bounds, bounds[1:]):
+    for fewer, more in itertools.pairwise(bounds):
         gain = (more.mean(axis=0) - fewer.mean(axis=0)).mean()
         error = np.sqrt((more.var(axis=0) + fewer.var(axis=0)).mean() / 200 / N)
         assert gain > 5 * error

@@ -112,8 +112,11 @@ def test_a_vector_of_one_code_for_each_input(x):
 
 @pytest.mark.parametrize("kind", ["vectors", "scalars"])
 def test_samples_come_from_the_prior(x, kind, tmp_path):
-    quantizer = VectorQuantizer(16, seed=5) if kind == "vectors" else FiniteScalarQuantizer((4, 2, 2))
-    model = build(quantizer)
+    quantizer = {
+        "vectors": VectorQuantizer(16, seed=5),
+        "scalars": FiniteScalarQuantizer((4, 2, 2)),
+    }
+    model = build(quantizer[kind])
     model.compile()
     model.fit(x, epochs=2, verbose=0)
     indices = model.encode_indices(x)
@@ -128,9 +131,7 @@ def test_samples_come_from_the_prior(x, kind, tmp_path):
     # a bound of log p(x): the code is certain given x
     elbo = model.elbo(x)
     terms = model.evaluate_terms(x)
-    np.testing.assert_allclose(
-        elbo, prior.log_prob(indices) - terms["reconstruction"], rtol=1e-5
-    )
+    np.testing.assert_allclose(elbo, prior.log_prob(indices) - terms["reconstruction"], rtol=1e-5)
     # the prior travels with its model, and is not trained by it
     model.save_to_preset(tmp_path / "p")
     again = ka.VQVAE.from_preset(tmp_path / "p")
@@ -162,7 +163,9 @@ def test_bad_indices(x):
         with pytest.raises(ValueError, match="`indices` must be integers from 0 to 15"):
             model.decode_indices(bad)
     for verb in (model.sample, lambda: model.elbo(x)):
-        with pytest.raises(ValueError, match=r"needs a prior.*AutoregressivePrior\(16, grid=\(4, 4"):
+        with pytest.raises(
+            ValueError, match=r"needs a prior.*AutoregressivePrior\(16, grid=\(4, 4"
+        ):
             verb()
     with pytest.raises(ValueError, match="`encoder` doesn't fit: the decoder takes a grid"):
         ka.VQVAE(
