@@ -7,8 +7,9 @@ a finished one is printed again:
     KERAS_BACKEND=jax python benchmarks/likelihood.py iwae_5 --epochs 400   # another folder
 
 Networks as published: Burda et al. 2016 (https://arxiv.org/abs/1509.00519), one stochastic layer;
-Tomczak & Welling 2018 (https://arxiv.org/abs/1705.07120). -log p(x) by 5000 importance samples on
-all 10 000 test images. Steps, rates and epochs are the recipes' own: see `keras_aevae/recipes.py`.
+the VampPrior's (https://arxiv.org/abs/1705.07120), whose number is that of Norouzi, Fleet & Norouzi
+2020 (https://arxiv.org/abs/2004.04795). -log p(x) by 5000 importance samples on all 10 000 test
+images. Batches, rates and epochs are the recipes' own: see `keras_aevae/recipes.py`.
 """
 
 import argparse

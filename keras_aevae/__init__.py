@@ -10,43 +10,23 @@ from keras_aevae import (  # noqa: E402  (the check comes first)
     hub,
     latent,
     layers,
+    models,
     networks,
     objectives,
     recipes,
 )
-from keras_aevae.models import (  # noqa: E402
-    CIWAE,
-    IWAE,
-    MIWAE,
-    PIWAE,
-    VAE,
-    VQVAE,
-    Autoencoder,
-    AutoregressivePrior,
-    ConditionalVAE,
-    FactorVAE,
-    VampPriorVAE,
-)
+from keras_aevae.models import *  # noqa: E402, F403
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "CIWAE",
-    "IWAE",
-    "MIWAE",
-    "PIWAE",
-    "VAE",
-    "VQVAE",
-    "Autoencoder",
-    "AutoregressivePrior",
-    "ConditionalVAE",
-    "FactorVAE",
-    "VampPriorVAE",
+    *models.__all__,
     "datasets",
     "distributions",
     "hub",
     "latent",
     "layers",
+    "models",
     "networks",
     "objectives",
     "recipes",

@@ -142,6 +142,7 @@ class Recipe:
             inputs = x if labels is None else (x, labels)
             model.fit(inputs, batch_size=self.batch_size, **settings)
         if self.prior:
+            (x, _), _ = self.data()  # what the model was trained on: bits, where these were
             model.prior = self.train_prior(model, x, verbose)
         return model
 
@@ -199,6 +200,16 @@ BURDA = {
     "learning_rate": 2e-3,
     "epochs": 100,
 }
+# A grid of 512 codes, and a prior of them.
+VECTORS = {
+    "network": "conv",
+    "network_settings": {"filters": (32, 64), "hidden": None, "kernel_size": 3},
+    "latent_dim": 16,
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "epochs": 10,
+    "prior": {"epochs": 8, "width": 64, "depth": 2},
+}
 # What a model asks for beyond that, on one dataset.
 OWN = {
     ("conditional_vae", "mnist"): {"settings": {"classes": 10}, "epochs": 20},
@@ -223,14 +234,11 @@ OWN = {
         "epochs": 100,
         "warm_up": 10,
     },
-    ("vq_vae", "fashion_mnist"): {
-        "network_settings": {"filters": (32, 64), "hidden": None, "kernel_size": 3},
-        "latent_dim": 16,
-        "batch_size": 128,
-        "learning_rate": 1e-3,
-        "epochs": 10,
-        "prior": {"epochs": 10, "width": 128, "depth": 3},
-    },
+    ("vq_vae", "digits"): VECTORS | {"network_settings": {"filters": (64,), "hidden": None}},
+    ("vq_vae", "dsprites"): VECTORS
+    | {"network_settings": {"filters": (32, 64, 64), "hidden": None}},
+    ("vq_vae", "mnist"): VECTORS,
+    ("vq_vae", "fashion_mnist"): VECTORS,
 }
 
 
@@ -246,5 +254,10 @@ def recipe(model, dataset="digits", **changes):
     """
     check_name("model", model, MODELS)
     check_name("dataset", dataset, DEFAULTS)
+    if MODELS[model] is ConditionalVAE and (model, dataset) not in OWN:
+        raise ValueError(
+            f"There is no recipe of {model!r} for {dataset!r}, which has factors in place of "
+            "classes. Choose another dataset."
+        )
     fields = DEFAULTS[dataset] | OWN.get((model, dataset), {})
     return dataclasses.replace(Recipe(model, dataset, **fields), **changes)

@@ -38,6 +38,6 @@ def preset_row(name, metadata):
 def test_the_presets_table_says_what_was_measured():
     text = (ROOT / "README.md").read_text()
     presets = ka.Autoencoder.presets
-    assert len(presets) >= 6
+    assert len(presets) >= 11
     for name, metadata in presets.items():
         assert preset_row(name, metadata) in text

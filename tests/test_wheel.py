@@ -16,11 +16,12 @@ import keras_aevae as ka
 
 assert Path(ka.__file__).is_relative_to(sys.argv[1]), ka.__file__
 presets = ka.Autoencoder.presets
-assert len(presets) >= 6, list(presets)
+assert len(presets) >= 11, list(presets)
 for name in presets:
     model = ka.Autoencoder.from_preset(name)
     x = np.full((2, *model.data_shape), 0.5, "float32")
-    assert np.isfinite(model.reconstruct(x)).all(), name
+    condition = {"condition": 3} if model.condition_dim else {}
+    assert np.isfinite(model.reconstruct(x, **condition)).all(), name
 assert (Path(ka.__file__).parent / "py.typed").exists()
 from keras_aevae.latent import report  # its template is package data
 print("LOADED", len(presets))

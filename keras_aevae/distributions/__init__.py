@@ -55,8 +55,8 @@ def get_posterior(identifier):
 
 def get_prior(identifier, latent_dim):
     """The prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier` if it
-    is a `LearnedPrior` already."""
-    if isinstance(identifier, LearnedPrior):
+    is a `LearnedPrior` already, or None."""
+    if identifier is None or isinstance(identifier, LearnedPrior):
         return identifier
     return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
 

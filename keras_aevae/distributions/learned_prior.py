@@ -17,6 +17,12 @@ class LearnedPrior(keras.Layer, Distribution):
 
     def attach(self, model):
         """Make the weights, for the codes and data of `model`."""
+        if not model.family.has_density:
+            raise ValueError(
+                f"A {type(self).__name__} is trained by the KL of a posterior to it, which a plain "
+                "autoencoder doesn't have. Use a VAE, or fit a Gaussian to the codes: "
+                f"sample(codes=...). Received: {type(model).__name__}."
+            )
         if self.built:
             raise ValueError(
                 f"A {type(self).__name__} belongs to one model, and this one has a model already. "

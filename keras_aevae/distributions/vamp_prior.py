@@ -23,7 +23,8 @@ class VampPrior(LearnedPrior):
 
     Args:
         num_components: K, number of pseudo-inputs.
-        start: "data": they start as the first K training examples that `fit` is given; "random":
+        start: "data": they start as K of the training examples that `fit` is given, evenly
+            spaced over arrays, the first K of a dataset; "random":
             uniform over the likelihood's support, or from N(0, 1) if it has none.
         seed: integer seed of random starts, None for a random one.
 
@@ -51,11 +52,10 @@ class VampPrior(LearnedPrior):
 
     def attach(self, model):
         super().attach(model)
-        if not model.family.has_density or model.condition_dim:
+        if model.condition_dim:
             raise ValueError(
-                "A VampPrior needs an encoder that gives a density q(z|u) of u alone: not that of "
-                "a plain autoencoder or of a conditional model. Received: "
-                f"{type(model).__name__}."
+                "A VampPrior needs an encoder that gives q(z|u) of u alone, which a conditional "
+                f"model's doesn't. Received: {type(model).__name__}."
             )
         # A bound method, not the model, which as a layer of this layer would hold itself.
         self.posterior_at = model.posterior_at

@@ -15,6 +15,7 @@ from keras_aevae.latent.measures import (
     kl,
     log_likelihood,
     mean_squared_error,
+    perplexity,
     reconstruction_error,
 )
 from keras_aevae.latent.summary import summary
@@ -29,6 +30,7 @@ __all__ = [
     "kl",
     "log_likelihood",
     "mean_squared_error",
+    "perplexity",
     "plots",
     "reconstruction_error",
     "summary",

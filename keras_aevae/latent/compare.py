@@ -12,7 +12,7 @@ import numpy as np
 from keras_aevae._checks import check_name, check_positive_integer, check_seed
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.summary import summary
-from keras_aevae.models import Autoencoder
+from keras_aevae.models import VQVAE, Autoencoder, ConditionalVAE
 from keras_aevae.recipes import MODELS, recipe
 
 
@@ -33,8 +33,8 @@ def compare(
     networks and one run of each; another seed gives other numbers.
 
     Args:
-        models: names of recipes, of "ae" and "vae"; or a dict from names of your choice to models
-            that are trained already, such as `{"AE": ae, "VAE": vae}`.
+        models: names of recipes, such as "ae", "vae" and "iwae"; or a dict from names of your
+            choice to models that are trained already, such as `{"AE": ae, "VAE": vae}`.
         dataset: name of a dataset of `keras_aevae.datasets`: what is trained and measured on.
         epochs: passes over the training data; by default the recipe's.
         seed: of the weights, the noise and the order of the data.
@@ -106,14 +106,18 @@ def compare(
 def recipes_of(models, dataset, epochs, seed):
     if isinstance(models, str) or not models:
         raise ValueError(
-            f"`models` must name one or more of {', '.join(MODELS)}, such as ('ae', 'vae'), or be "
+            "`models` must name one or more recipes, such as ('ae', 'vae'), or be "
             f"a dict of trained models. Received: models={models!r}. The dataset goes by its "
             "name: compare(dataset=...)."
         )
     changes = {"seed": check_seed(seed)}
     if epochs is not None:
         changes["epochs"] = check_positive_integer("epochs", epochs)
-    names = dict.fromkeys(check_name("models", name, MODELS) for name in models)
+    # Not those that are told a label beside each x, nor those whose codes are no Gaussian's.
+    comparable = [
+        name for name, cls in MODELS.items() if not issubclass(cls, (ConditionalVAE, VQVAE))
+    ]
+    names = dict.fromkeys(check_name("models", name, comparable) for name in models)
     return [recipe(name, dataset, **changes) for name in names]
 
 
@@ -123,6 +127,12 @@ def check_trained(models, epochs):
         raise ValueError(
             "`models` must map names to trained models of keras_aevae.models. "
             f"Received: models={wrong or models!r}."
+        )
+    told = [name for name, model in models.items() if model.condition_dim]
+    if told:
+        raise ValueError(
+            "`models` must be called on data alone, and conditional models want a condition beside "
+            f"it. Received: {', '.join(map(repr, told))}."
         )
     if epochs is not None:
         raise ValueError(

@@ -86,7 +86,7 @@ class FiniteScalarQuantizer(keras.layers.Layer):
         quantized = self.scale(straight_through(bounded, level))
         digits = ops.cast(level, "int32") + self.half()
         indices = ops.sum(digits * ops.convert_to_tensor(self.basis), axis=-1)
-        return ops.cast(quantized, self.compute_dtype), ops.cast(indices, "int32")
+        return quantized, ops.cast(indices, "int32")
 
     def bound(self, z):
         """z, squeezed to where rounding gives `levels` different integers around 0."""
@@ -122,7 +122,7 @@ class FiniteScalarQuantizer(keras.layers.Layer):
 
     def compute_output_spec(self, z):
         return (
-            keras.KerasTensor(z.shape, dtype=self.compute_dtype),
+            keras.KerasTensor(z.shape, dtype="float32"),
             keras.KerasTensor(z.shape[:-1], dtype="int32"),
         )
 

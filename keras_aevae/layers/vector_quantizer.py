@@ -52,8 +52,7 @@ class VectorQuantizer(keras.layers.Layer):
             (`trainable = False`).
 
     Returns:
-        quantized: codes, shape (batch, ..., code_dim), in the policy's compute dtype; all else is
-            float32 whatever the policy.
+        quantized: codes, shape (batch, ..., code_dim), float32 whatever the policy.
         indices: int32, shape (batch, ...).
 
     Example:
@@ -128,7 +127,7 @@ class VectorQuantizer(keras.layers.Layer):
         quantized = straight_through(z, self.embed(indices))
         if training and self.trainable and self.update == "ema":
             self.follow(vectors, nearest)
-        return ops.cast(quantized, self.compute_dtype), indices
+        return quantized, indices
 
     def nearest(self, vectors):
         """Index of the code nearest to each of `vectors`, shape (n, code_dim): shape (n,)."""
@@ -233,7 +232,7 @@ class VectorQuantizer(keras.layers.Layer):
 
     def compute_output_spec(self, z, training=None):
         return (
-            keras.KerasTensor(z.shape, dtype=self.compute_dtype),
+            keras.KerasTensor(z.shape, dtype="float32"),
             keras.KerasTensor(z.shape[:-1], dtype="int32"),
         )
 

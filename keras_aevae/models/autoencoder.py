@@ -16,12 +16,20 @@ from keras_aevae._checks import check_name, check_positive_integer
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
 from keras_aevae.layers import Sampling
 from keras_aevae.models.checks import check_fit_data, check_networks, check_values
-from keras_aevae.models.inference import compiled, first_examples, is_array, run_in_batches
+from keras_aevae.models.inference import (
+    batches,
+    first_of,
+    is_array,
+    is_pair,
+    run_in_batches,
+    some_examples,
+)
+from keras_aevae.models.own_loss import OwnLoss, weighted_mean
 from keras_aevae.models.paths import PATHS
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(keras.Model):
+class Autoencoder(OwnLoss):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))
@@ -46,8 +54,9 @@ class Autoencoder(keras.Model):
             scale; also "mse": squared error), "categorical", "discretized_logistic", or a
             `keras_aevae.distributions.Likelihood`.
         posterior: q(z|x), how an input is stored: "point" or "diagonal_gaussian".
-        prior: p(z), where `sample` draws codes by default: "standard_normal", or a learned one,
-            such as "gaussian_mixture" or a `keras_aevae.distributions.LearnedPrior`.
+        prior: p(z), where `sample` draws codes by default: "standard_normal"; for models whose
+            posterior has a density also a learned one, such as "gaussian_mixture" or a
+            `keras_aevae.distributions.LearnedPrior`.
         seed: integer seed of the posterior's noise, or None for a random one.
 
     Call arguments:
@@ -85,6 +94,10 @@ class Autoencoder(keras.Model):
     # Length of the condition that both networks are given; 0: they are given none.
     condition_dim = 0
     presets = hub.Presets()
+    about_loss = (
+        "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
+        "likelihood='mse' or 'binary_crossentropy'."
+    )
 
     def __init__(
         self,
@@ -127,7 +140,6 @@ class Autoencoder(keras.Model):
         if isinstance(self.prior, LearnedPrior):
             self.prior.attach(self)
         self.trackers = []
-        self._compiled = {}
         self.built = True
 
     # The way of one batch
@@ -210,19 +222,14 @@ class Autoencoder(keras.Model):
         """
         target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
         if training:
-            self.likelihood.calibrate(target, y_pred["decoder_output"])
+            self.likelihood.calibrate(target, draws_first(y_pred, "decoder_output"))
         terms = self.terms(target, y_pred)
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
         loss = sum(weight * terms[name] for name, weight in self.coefficients().items())
-        if sample_weight is None:
-            loss = ops.mean(loss)
-        else:
-            weight = ops.reshape(ops.cast(sample_weight, loss.dtype), (-1,))
-            loss = ops.divide_no_nan(ops.sum(weight * loss), ops.sum(weight))
         if training:
             self.step.assign_add(1)
-        return loss + sum(self.losses)
+        return weighted_mean(loss, sample_weight) + sum(self.losses)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
@@ -231,16 +238,10 @@ class Autoencoder(keras.Model):
             reconstruction = self.expected(y_pred)
         return super().compute_metrics(x, target, reconstruction, sample_weight)
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As in Keras, without a loss: the likelihood is the loss. All arguments are optional."""
-        if loss is not None:
-            raise ValueError(
-                "The loss is the model's own: choose it by `likelihood=` in the constructor, such "
-                f"as likelihood='mse' or 'binary_crossentropy'. Received: loss={loss!r}."
-            )
+    def compile(self, *args, **kwargs):
         if not self.trackers:
             self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
-        super().compile(optimizer=optimizer, **kwargs)
+        super().compile(*args, **kwargs)
 
     def fit(self, x=None, y=None, **kwargs):
         """As in Keras, with the data checked before any training.
@@ -257,7 +258,7 @@ class Autoencoder(keras.Model):
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
         if self.start_size and not int(self.step):
-            first, x = first_examples(x, self.start_size)
+            first, x = some_examples(x, self.start_size)
             self.start_from(first)
         return super().fit(x, y, **kwargs)
 
@@ -276,6 +277,7 @@ class Autoencoder(keras.Model):
     def check_batch(self, inputs, y=None):
         """Check arrays to train on: `inputs`, and the target `y` if there is one. Return the
         inputs as the model is to be called on them."""
+        inputs = tuple(inputs) if is_pair(inputs) else inputs
         support = self.likelihood.support
         inputs = self.check_inputs(inputs, support=support if y is None else None)
         if y is not None:
@@ -295,16 +297,6 @@ class Autoencoder(keras.Model):
 
     # The verbs: arrays or datasets in, NumPy arrays out
 
-    def call_compiled(self, method, *tensors, **settings):
-        """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
-
-        `method` is a method of the model on tensors; `settings` are part of what is compiled.
-        """
-        key = (method.__name__, *sorted(settings.items()))
-        if key not in self._compiled:
-            self._compiled[key] = compiled(self, functools.partial(method, **settings))
-        return self._compiled[key](*tensors)
-
     def run(self, method, x, *, batch_size, verbose, **settings):
         """`method(x, **settings)` over all the batches of `x`: an array."""
         function = functools.partial(self.call_compiled, method, **settings)
@@ -314,19 +306,31 @@ class Autoencoder(keras.Model):
         """Check what a verb was given; return it as the model is called on it.
 
         Arrays are checked: their shape (by default the data's), their values, their `support`.
+        So is each batch of a dataset, when its turn comes.
         """
+        settings = {"name": name, "shape": shape or self.data_shape, "support": support}
+        if is_array(first_of(x)):
+            return self.check_arrays(x, condition, **settings)
+        if condition is not None:
+            raise ValueError(
+                f"`condition` goes with an array; a dataset holds its own: batches of (({name}, "
+                f"condition),). Received: a {type(x).__name__} and a condition."
+            )
+        return ((self.check_arrays(batch, **settings),) for batch in batches(x))
+
+    def check_arrays(self, x, condition=None, *, name, shape, support):
         if condition is not None:
             raise ValueError(
                 "`condition` is for conditional models, such as ConditionalVAE; "
-                f"{type(self).__name__} takes none: leave it out. Received: condition={condition!r}."
+                f"{type(self).__name__} takes none: leave it out. "
+                f"Received: condition={condition!r}."
             )
         if isinstance(x, tuple):
             raise ValueError(
                 f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, "
                 "condition) are for conditional models, such as ConditionalVAE."
             )
-        if is_array(x):
-            check_values(name, x, shape or self.data_shape, support)
+        check_values(name, x, shape, support)
         return x
 
     def check_codes(self, z, condition=None):
@@ -449,8 +453,10 @@ class Autoencoder(keras.Model):
         check_name("method", method, PATHS)
         if check_positive_integer("steps", steps) < 2:
             raise ValueError(f"`steps` must be at least 2. Received: steps={steps}.")
-        a = self.encode(start, condition=condition, batch_size=batch_size)
-        b = self.encode(end, condition=condition, batch_size=batch_size)
+        settings = {"batch_size": batch_size, "verbose": verbose}
+        inputs = self.check_inputs(start, condition)
+        a = self.run(self._encode, inputs, **settings)
+        b = self.run(self._encode, self.check_inputs(end, condition), **settings)
         if a.shape != b.shape:
             raise ValueError(
                 "`start` and `end` must hold the same number of examples. "
@@ -458,17 +464,12 @@ class Autoencoder(keras.Model):
             )
         path = PATHS[method](a[:, None], b[:, None], np.linspace(0, 1, steps)[None, :, None])
         z = path.reshape(-1, self.latent_dim).astype("float32")
-        if np.ndim(condition):
-            condition = np.repeat(condition, steps, axis=0)
-        decoded = self.decode(z, condition=condition, batch_size=batch_size, verbose=verbose)
+        if self.condition_dim:  # that of the start, along the whole path
+            z = (z, np.repeat(inputs[1], steps, axis=0))
+        decoded = self.run(self._decode, z, **settings)
         return decoded.reshape(len(a), steps, *self.data_shape)
 
     # Saving and presets
-
-    def compile_from_config(self, config):
-        # Keras compiles a reloaded model only where `compile` is its own.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -537,3 +538,9 @@ class Autoencoder(keras.Model):
 def join(tensor, condition):
     """What a network is called on: with a condition, both in a list."""
     return tensor if condition is None else [tensor, condition]
+
+
+def draws_first(outputs, name):
+    """`outputs[name]` as (num_samples, batch, ...), also where there is one draw and no axis."""
+    value = outputs[name]
+    return value[None] if len(outputs["z"].shape) == 2 else ops.moveaxis(value, 1, 0)

@@ -11,11 +11,12 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer, check_seed, check_shape
-from keras_aevae.models.inference import as_numpy, compiled, is_array, run_in_batches
+from keras_aevae.models.inference import as_numpy, is_array, run_in_batches
+from keras_aevae.models.own_loss import OwnLoss, weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class AutoregressivePrior(keras.Model):
+class AutoregressivePrior(OwnLoss):
     """The distribution of a grid of codes: each code given those before it, row by row.
 
         log p(codes) = sum_i log p(code_i | code_1, ..., code_i-1)
@@ -58,6 +59,8 @@ class AutoregressivePrior(keras.Model):
     ```
     """
 
+    about_loss = "The loss is -log p, the model's own: leave it out."
+
     def __init__(
         self, num_codes, grid, width=64, depth=2, num_heads=4, dropout=0.0, seed=None, **kwargs
     ):
@@ -85,7 +88,6 @@ class AutoregressivePrior(keras.Model):
         self.embedding.build((None, self.length))
         self.positions.build((self.length,))
         self.transformer = self.make_transformer()
-        self._compiled = {}
         self.built = True
 
     def make_transformer(self):
@@ -126,21 +128,8 @@ class AutoregressivePrior(keras.Model):
         return ops.sum(nats, axis=-1)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        loss = self.negative_log_prob(x, y_pred)
-        if sample_weight is None:
-            loss = ops.mean(loss)
-        else:
-            weight = ops.reshape(ops.cast(sample_weight, loss.dtype), (-1,))
-            loss = ops.divide_no_nan(ops.sum(weight * loss), ops.sum(weight))
-        return loss + sum(self.losses)
-
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As in Keras, without a loss: it is -log p. All arguments are optional."""
-        if loss is not None:
-            raise ValueError(
-                f"The loss is -log p, the model's own: leave it out. Received: loss={loss!r}."
-            )
-        super().compile(optimizer=optimizer, **kwargs)
+        nats = self.negative_log_prob(x, y_pred)
+        return weighted_mean(nats, sample_weight) + sum(self.losses)
 
     def fit(self, x=None, y=None, **kwargs):
         """As in Keras, with arrays checked before any training. There is no target `y`."""
@@ -195,23 +184,17 @@ class AutoregressivePrior(keras.Model):
 
     # The verbs: arrays in, NumPy arrays out
 
-    def call_compiled(self, method, *tensors):
-        """`method(*tensors)`, compiled and without gradients, on one batch."""
-        if method.__name__ not in self._compiled:
-            self._compiled[method.__name__] = compiled(self, method)
-        return self._compiled[method.__name__](*tensors)
-
-    def log_prob(self, indices, batch_size=128):
+    def log_prob(self, indices, *, batch_size=128, verbose=0):
         """log p of each example's indices, shape (n, *grid): array of shape (n,), in nats."""
         indices = self.check_indices("indices", indices)
         return run_in_batches(
-            lambda batch: self.call_compiled(self._log_prob, batch), indices, batch_size
+            lambda batch: self.call_compiled(self._log_prob, batch), indices, batch_size, verbose
         )
 
     def _log_prob(self, indices):
         return -self.negative_log_prob(indices, self(indices, training=False))
 
-    def sample(self, num_samples=1, *, temperature=1.0, seed=None, batch_size=128):
+    def sample(self, num_samples=1, *, temperature=1.0, seed=None, batch_size=128, verbose=0):
         """New indices, drawn position by position.
 
         Args:
@@ -221,6 +204,7 @@ class AutoregressivePrior(keras.Model):
             seed: integer, for the same samples again, whatever the batch size, and but for
                 rounding on every backend.
             batch_size: examples at a time.
+            verbose: 1 for a progress bar.
 
         Returns:
             int32 array of shape (num_samples, *grid).
@@ -241,17 +225,11 @@ class AutoregressivePrior(keras.Model):
                 indices[:, i] = np.minimum(drawn, self.num_codes - 1)
             return indices
 
-        return run_in_batches(draw, uniform, batch_size).reshape(num_samples, *self.grid)
+        drawn = run_in_batches(draw, uniform, batch_size, verbose)
+        return drawn.reshape(num_samples, *self.grid)
 
     def _logits_at(self, indices, position):
         return ops.take(self(indices, training=False), position, axis=1)
-
-    # Saving
-
-    def compile_from_config(self, config):
-        # Keras compiles a reloaded model only where `compile` is its own.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def get_config(self):
         return {

@@ -9,14 +9,13 @@ from keras import ops
 
 from keras_aevae._checks import check_number
 from keras_aevae.models.iwae import IWAE
-from keras_aevae.objectives import importance_weighted_bound
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class CIWAE(IWAE):
     """A convex combination of the VAE's bound and the IWAE's, on the same K samples.
 
-        loss = -(w ELBO + (1 - w) IWAE_K)                                           (equation 13)
+        loss = -(w ELBO + (1 - w) IWAE_K)
 
     Good for: a choice between the VAE's good encoder (w = 1) and the IWAE's tight bound (w = 0).
     Misleads when bounds of different w are compared: use `log_likelihood`.
@@ -48,10 +47,9 @@ class CIWAE(IWAE):
 
     def bound(self, log_weights, through_z=None):
         # The ELBO of K samples: the mean of the bounds of one sample each.
-        each = importance_weighted_bound(
-            log_weights[None], through_z=None if through_z is None else through_z[None]
-        )
-        iwae = importance_weighted_bound(log_weights, through_z=through_z)
+        one = None if through_z is None else through_z[None]
+        each = self.importance_weighted(log_weights[None], one)
+        iwae = self.importance_weighted(log_weights, through_z)
         return self.elbo_weight * ops.mean(each, axis=0) + (1 - self.elbo_weight) * iwae
 
     def get_config(self):

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.models.checks import check_values
-from keras_aevae.models.inference import is_array
+from keras_aevae.models.inference import as_numpy, is_pair
 from keras_aevae.models.vae import VAE
 
 
@@ -30,7 +30,8 @@ class ConditionalVAE(VAE):
         decoder: takes [z, c] and gives the likelihood's parameters. `networks.mlp` and `conv` make
             both with `condition_dim=`, the length of c.
         classes: where conditions are labels: their number n, for 0..n-1, or a list of them,
-            integers or strings. c is then one-hot, of their number.
+            integers or strings. c is then one-hot, of their number. (Keras takes no strings from
+            datasets: there, give the strings' places in the list.)
         condition_dim: where they are vectors: their length. Give this or `classes`.
         other arguments: as for `VAE`; its prior can't be a VampPrior.
 
@@ -77,43 +78,38 @@ class ConditionalVAE(VAE):
         if self.classes is None:
             return x, ops.cast(condition, self.compute_dtype)
         known = ops.convert_to_tensor(np.array(self.codes_of_classes, "int32"))
-        labels = ops.cast(ops.reshape(condition, (-1, 1)), "int32")
-        return x, ops.cast(ops.equal(labels, known), self.compute_dtype)
+        one_hot = ops.equal(ops.cast(ops.reshape(condition, (-1, 1)), "int32"), known)
+        # Later batches of a dataset can't be checked in `fit`: an unknown label makes the loss NaN.
+        known = ops.any(one_hot, axis=-1, keepdims=True)
+        return x, ops.where(known, ops.cast(one_hot, self.compute_dtype), np.nan)
 
-    def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None):
-        if condition is None and isinstance(x, tuple) and len(x) == 2:
+    def check_arrays(self, x, condition=None, *, name, shape, support):
+        if condition is None and is_pair(x):
             x, condition = x
-        if not is_array(x):
-            if condition is not None:
-                raise ValueError(
-                    "`condition` goes with an array; a dataset holds its own: batches of "
-                    f"(({name}, condition),). Received: a {type(x).__name__} and a condition."
-                )
-            return x
         if condition is None:
             raise ValueError(
                 f"ConditionalVAE needs a condition for each {name}: fit(({name}, condition)), "
                 f"datasets of batches (({name}, condition),), and condition= in the verbs. "
                 f"Received: `{name}` alone."
             )
-        check_values(name, x, shape or self.data_shape, support)
+        check_values(name, x, shape, support)
         return x, self.check_condition(condition, len(x))
 
     def check_condition(self, condition, n):
         """`condition` as an array for `n` examples: of integers, or of vectors."""
-        condition = np.asarray(condition) if not hasattr(condition, "detach") else condition
+        condition = as_numpy(condition)
         each = () if self.classes is not None else (self.condition_dim,)
         if condition.shape == each:
             condition = np.broadcast_to(condition, (n, *each))
-        if tuple(condition.shape) != (n, *each):
+        if condition.shape != (n, *each):
             raise ValueError(
                 f"`condition` must have shape {(n, *each)}, or {each} for the same one everywhere. "
-                f"Received: condition.shape={tuple(condition.shape)}."
+                f"Received: condition.shape={condition.shape}."
             )
         if self.classes is None:
             check_values("condition", condition, each, None)
-            return np.asarray(condition, "float32")
-        labels = np.asarray(condition).tolist()
+            return condition.astype("float32")
+        labels = condition.tolist()
         codes = dict(zip(self.classes, self.codes_of_classes))
         unknown = sorted({label for label in labels if label not in codes}, key=str)
         if unknown:

@@ -7,8 +7,9 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_number
+from keras_aevae.models.autoencoder import draws_first
 from keras_aevae.models.gradients import frozen
-from keras_aevae.models.vae import VAE, draws_first
+from keras_aevae.models.vae import VAE
 from keras_aevae.networks import discriminator as build_discriminator
 
 
@@ -35,7 +36,8 @@ class FactorVAE(VAE):
     Args:
         gamma: weight of the total correlation; 10 to 100 in the paper's sweeps.
         discriminator: a Keras model from codes (batch, latent_dim) to one logit (batch, 1); or the
-            hidden units of a `keras_aevae.networks.discriminator`, by default the paper's.
+            hidden units of a `keras_aevae.networks.discriminator`, by default the paper's. It is
+            called as in inference: no dropout, no batch statistics.
         other arguments: as for `VAE`.
 
     For separate learning rates, as in the paper, give `compile` a `keras.optimizers.MultiOptimizer`

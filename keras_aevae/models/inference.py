@@ -66,11 +66,18 @@ def first_of(x):
     return x[0] if isinstance(x, tuple) and x else x
 
 
+def is_pair(x):
+    """Whether `x` is (x, condition), two arrays or tensors, which some loaders put in a list."""
+    return isinstance(x, (tuple, list)) and [hasattr(a, "__array__") for a in x] == [True, True]
+
+
 def inputs_of(batch):
     """What a model is called on, x or (x, condition), of a batch that is it, (it,), (it, target)
     or (it, target, sample_weight); as NumPy arrays."""
     if isinstance(batch, (tuple, list)) and len(batch) and is_array(first_of(batch[0])):
         batch = batch[0]
+    if is_pair(batch):
+        batch = tuple(batch)
     return tuple(map(as_numpy, batch)) if isinstance(batch, tuple) else as_numpy(batch)
 
 
@@ -82,10 +89,10 @@ def as_numpy(x):
     return x.astype("float32") if x.dtype == "float64" else x
 
 
-def batches(x, batch_size):
+def batches(x, batch_size=None):
     """The batches of arrays or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable).
 
-    `x` is an array, or a tuple (x, condition) of them.
+    `x` is an array, or a tuple (x, condition) of them, cut into batches of `batch_size`.
     """
     if is_array(first_of(x)):
         x = keras.tree.map_structure(as_numpy, x)
@@ -112,15 +119,20 @@ def first_batch(x):
     return first, x
 
 
-def first_examples(x, num_examples):
-    """The first `num_examples` examples x of arrays or of a dataset, or all if it holds fewer; and
-    the dataset, whole again if it was a generator (of which only the first batch is taken)."""
+def some_examples(x, num_examples):
+    """`num_examples` examples x, or all if there are fewer: evenly spaced over arrays, which may be
+    sorted, the first of a dataset. And the dataset, whole again if it was a generator (of which
+    only the first batch is taken)."""
+    if is_array(first_of(x)):
+        parts = as_numpy(first_of(x))
+        spaced = np.linspace(0, len(parts) - 1, min(num_examples, len(parts))).astype(int)
+        return parts[spaced], x
     if hasattr(x, "__next__"):
         first, x = first_batch(x)
         parts = [first_of(inputs_of(first))]
     else:
         parts = []
-        for batch in batches(x, num_examples):
+        for batch in batches(x):
             parts.append(first_of(batch))
             if sum(map(len, parts)) >= num_examples:
                 break

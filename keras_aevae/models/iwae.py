@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_name
-from keras_aevae.models.gradients import frozen
+from keras_aevae.models.gradients import Routed, frozen
 from keras_aevae.models.vae import VAE
 from keras_aevae.objectives import importance_weighted_bound
 
@@ -18,16 +18,17 @@ GRADIENTS = ("reparameterized", "doubly_reparameterized")
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class IWAE(VAE):
+class IWAE(Routed, VAE):
     """A VAE trained on a tighter bound: K samples of each posterior, weighed by importance.
 
         loss = -log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
 
-    With K = 1 it is the VAE; it grows with K towards log p(x). Good for: likelihood, more active
-    latent dimensions, posteriors that the encoder's family can't match. Misleads as a source of
-    codes: the encoder's gradient drowns in noise as K grows (Rainforth et al. 2018,
-    https://arxiv.org/abs/1802.04537), which `gradient="doubly_reparameterized"`, `MIWAE`, `PIWAE`
-    and `CIWAE` mend, and q(z|x) itself is no longer close to p(z|x). A step costs K decodings.
+    With K = 1 it is the VAE, its KL at the sample; it grows with K towards log p(x). Good for:
+    likelihood, more active latent dimensions, posteriors that the encoder's family can't match.
+    Misleads as a source of codes: the encoder's gradient drowns in noise as K grows (Rainforth et
+    al. 2018, https://arxiv.org/abs/1802.04537), which `gradient="doubly_reparameterized"`, `MIWAE`,
+    `PIWAE` and `CIWAE` mend, and q(z|x) itself is no longer close to p(z|x). A step costs K
+    decodings.
 
     Shows, beside `nll_bound` (the loss), the mean `reconstruction` and `kl` of the samples.
 
@@ -63,11 +64,13 @@ class IWAE(VAE):
             )
 
     def terms(self, x, outputs):
-        through_z = None
-        if "frozen_decoder_output" in outputs:
-            outputs, through_z = self.route(x, outputs)
+        outputs, to_encoder = self.route(outputs)
         log_conditional, log_ratio = self.log_conditional(x, outputs), self.log_ratio(outputs)
         log_weights = log_conditional + self.beta_now() * log_ratio  # (draws, batch)
+        through_z = None
+        if to_encoder is not None:
+            with frozen(self):
+                through_z = self.log_weights(x, to_encoder, self.beta_now())
         return {
             "nll_bound": -self.bound(log_weights, through_z),
             "reconstruction": -ops.mean(log_conditional, axis=0),
@@ -79,38 +82,18 @@ class IWAE(VAE):
 
     def bound(self, log_weights, through_z=None):
         """The bound of each example, nats, shape (batch,), from log-weights (draws, batch)."""
-        return importance_weighted_bound(log_weights, through_z=through_z)
+        return self.importance_weighted(log_weights, through_z)
 
-    # Encoder and decoder trained on log-weights of their own
+    def importance_weighted(self, log_weights, through_z=None, axis=0):
+        return importance_weighted_bound(log_weights, axis, through_z, self.beta_now())
 
     @property
     def routed(self):
-        """Whether the encoder's gradient is another than the decoder's."""
         return self.gradient == "doubly_reparameterized"
-
-    def generate(self, outputs, training=None):
-        if not (training and self.routed):
-            return super().generate(outputs, training)
-        # The same values twice: with gradients to the decoder alone, and to z alone.
-        to_decoder = super().generate({**outputs, "z": ops.stop_gradient(outputs["z"])}, training)
-        with frozen(self):
-            to_z = super().generate(outputs, training)
-        return {**to_decoder, "frozen_decoder_output": to_z["decoder_output"]}
-
-    def route(self, x, outputs):
-        """`outputs` without a gradient to the encoder, and log-weights with one to it alone."""
-        outputs = dict(outputs)
-        frozen_outputs = {**outputs, "decoder_output": outputs.pop("frozen_decoder_output")}
-        stopped = {name: ops.stop_gradient(value) for name, value in outputs.items()}
-        for name in self.stops:
-            frozen_outputs[name] = stopped[name]
-        with frozen(self):
-            to_encoder = self.log_weights(x, frozen_outputs, self.beta_now())
-        return {**stopped, "decoder_output": outputs["decoder_output"]}, to_encoder
 
     @property
     def stops(self):
-        """What of q(z|x) passes no gradient to the encoder, which then comes through z alone."""
+        # The encoder's gradient comes through z alone, and not through the density q(z|x).
         return [f"z_{name}" for name in self.family.parameters]
 
     def get_config(self):

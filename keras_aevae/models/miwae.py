@@ -9,14 +9,13 @@ from keras import ops
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.models.iwae import IWAE
-from keras_aevae.objectives import importance_weighted_bound
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class MIWAE(IWAE):
     """The mean of M importance weighted bounds of K samples each, MIWAE(M, K).
 
-        loss = -1/M sum_m log 1/K sum_k w_mk                                        (equation 12)
+        loss = -1/M sum_m log 1/K sum_k w_mk
 
     M = 1 is the IWAE, K = 1 the VAE with M samples. Good for: an encoder that learns, which many
     samples in one bound prevent, at a bound tighter than the ELBO. Misleads where the bound itself
@@ -51,7 +50,7 @@ class MIWAE(IWAE):
             shape = (self.num_bounds, self.num_samples, -1)
             return None if weights is None else ops.reshape(weights, shape)
 
-        bounds = importance_weighted_bound(grouped(log_weights), 1, grouped(through_z))
+        bounds = self.importance_weighted(grouped(log_weights), grouped(through_z), axis=1)
         return ops.mean(bounds, axis=0)
 
     def get_config(self):

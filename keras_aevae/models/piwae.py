@@ -15,7 +15,7 @@ from keras_aevae.models.miwae import MIWAE
 class PIWAE(MIWAE):
     """The decoder trained on IWAE's bound of M * K samples, the encoder on MIWAE(M, K).
 
-        decoder's gradient: -d IWAE_MK,   encoder's gradient: -d MIWAE(M, K)        (section 6.3)
+        decoder's gradient: -d IWAE_MK,   encoder's gradient: -d MIWAE(M, K)
 
     Good for: the tight bound where it helps (the decoder) and the informative gradient where the
     tight bound hurts (the encoder). Misleads as one loss: there is none whose gradient this is;
@@ -47,8 +47,7 @@ class PIWAE(MIWAE):
             )
 
     routed = True
-    # The encoder's gradient comes through the density q(z|x) too.
-    stops = ()
+    stops = ()  # the encoder's gradient comes through the density q(z|x) too
 
     def bound(self, log_weights, through_z=None):
         iwae = IWAE.bound(self, log_weights)

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.distributions import DiagonalGaussian
-from keras_aevae.models.autoencoder import Autoencoder
+from keras_aevae.models.autoencoder import Autoencoder, draws_first
 from keras_aevae.models.inference import first_of, run_in_batches
 from keras_aevae.objectives import free_bits
 
@@ -112,15 +112,19 @@ class VAE(Autoencoder):
         return {"z": self.sampling(self.parameters_of(outputs), num_samples=self.num_draws)}
 
     def terms(self, x, outputs):
-        q = self.posterior_of(outputs)
-        kl = q.kl(self.prior, sample=draws_first(outputs, "z"))
-        terms = {
+        terms = self.elbo_terms(x, outputs)
+        if self.free_bits:
+            kl = self.posterior_of(outputs).kl_per_dimension(self.prior)
+            terms["free_bits"] = free_bits(kl, self.free_bits)
+        return terms
+
+    def elbo_terms(self, x, outputs):
+        """The two terms whose sum is minus the ELBO, as means over the draws of z."""
+        kl = self.posterior_of(outputs).kl(self.prior, sample=draws_first(outputs, "z"))
+        return {
             "reconstruction": -ops.mean(self.log_conditional(x, outputs), axis=0),
             "kl": kl if len(kl.shape) == 1 else ops.mean(kl, axis=0),
         }
-        if self.free_bits:
-            terms["free_bits"] = free_bits(q.kl_per_dimension(self.prior), self.free_bits)
-        return terms
 
     def coefficients(self):
         beta = self.beta_now()
@@ -149,7 +153,8 @@ class VAE(Autoencoder):
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            num_samples: draws of z that the reconstruction term is averaged over.
+            num_samples: draws of z for each example, over which the reconstruction term is
+                averaged, and the KL where it has no closed form (under a learned prior).
             condition: what a conditional model is given beside each x.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
@@ -167,8 +172,10 @@ class VAE(Autoencoder):
         return run_in_batches(estimate, inputs, batch_size, verbose)
 
     def _elbo(self, inputs):
-        terms = VAE.terms(self, self.unpack(inputs)[0], self(inputs, training=False))
-        return -terms["reconstruction"] - terms["kl"]
+        outputs = self.infer(inputs, training=False)
+        outputs["z"] = self.sampling(self.parameters_of(outputs))
+        outputs |= self.generate(outputs, training=False)
+        return -sum(self.elbo_terms(self.unpack(inputs)[0], outputs).values())
 
     def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
         """log p(x) of each example by importance sampling from the posterior, nats.
@@ -214,7 +221,7 @@ class VAE(Autoencoder):
         x, _ = self.unpack(inputs)
         z = self.sampling(self.parameters_of(outputs), num_samples=num_samples)
         outputs = {**outputs, "z": z}
-        outputs |= Autoencoder.generate(self, outputs, training=False)
+        outputs |= self.generate(outputs, training=False)
         log_weights = self.log_weights(x, outputs)
         # Of the last chunk, only the first `left` draws count.
         counts = ops.arange(num_samples, dtype="float32")[:, None] < left
@@ -230,9 +237,3 @@ class VAE(Autoencoder):
             beta = keras.saving.serialize_keras_object(beta)
         own = {"beta": beta, "free_bits": self.free_bits, "num_samples": self.num_samples}
         return {**super().get_config(), **own}
-
-
-def draws_first(outputs, name):
-    """`outputs[name]` as (num_samples, batch, ...), also where there is one draw and no axis."""
-    value = outputs[name]
-    return value[None] if len(outputs["z"].shape) == 2 else ops.moveaxis(value, 1, 0)

@@ -28,7 +28,9 @@ class VQVAE(Autoencoder):
     Good for: sharp reconstructions, tokens for a second model, no posterior collapse. It has no KL:
     every input costs the same nats. Misleads as a generator of its own: codes drawn at random
     decode to nothing, so `sample` needs a second model, the `prior`. Watch `perplexity`, the
-    number of codes in effective use: far below the codebook's size, it has collapsed.
+    number of codes in effective use: far below the codebook's size, it has collapsed. `codebook`
+    and `commitment` are squared distances, not nats. `interpolate` decodes averages of codes, which
+    are no codes themselves.
 
     Args:
         encoder, decoder: from data to a grid of features, and from a grid of codes (batch, height,
@@ -38,7 +40,7 @@ class VQVAE(Autoencoder):
             `FiniteScalarQuantizer`.
         commitment: beta.
         prior: an `AutoregressivePrior` of the codes' indices, or None for no samples. It may be
-            set later, `model.prior = prior`, and is not trained with the model.
+            set later, `model.prior = prior`; the model keeps a copy, which it doesn't train.
         latent_dim, likelihood, seed: as for `Autoencoder`.
 
     `encode` gives the quantised vectors, flattened, as every model's does; `encode_indices` and
@@ -75,7 +77,9 @@ class VQVAE(Autoencoder):
         prior=None,
         **kwargs,
     ):
-        super().__init__(encoder, decoder, latent_dim, likelihood, **kwargs)
+        super().__init__(
+            encoder, decoder, latent_dim, likelihood, posterior="point", prior=None, **kwargs
+        )
         self.quantizer = quantizer or VectorQuantizer()
         if not hasattr(self.quantizer, "embed"):
             raise ValueError(
@@ -88,11 +92,21 @@ class VQVAE(Autoencoder):
         self.perplexity = CodebookPerplexity(self.quantizer.num_codes)
         self.prior = prior
 
+    # No property: on torch, a layer that is assigned goes past its setter.
     def __setattr__(self, name, value):
-        if name == "prior" and isinstance(value, keras.Layer):
-            check_prior(value, self.quantizer.num_codes, self.latent_shape[:-1])
-            value.trainable = False  # by this model, whose loss it doesn't enter
+        if name == "prior":
+            if (old := getattr(self, "prior", None)) is not None:
+                self._tracker.untrack(old)  # else it would be saved beside the new one
+            value = None if value is None else self.frozen_copy(value)
         super().__setattr__(name, value)
+
+    def frozen_copy(self, prior):
+        """A copy of `prior`, which is checked, that isn't trained by this model."""
+        check_prior(prior, self.quantizer.num_codes, self.latent_shape[:-1])
+        copy = type(prior).from_config(prior.get_config())
+        copy.set_weights(prior.get_weights())
+        copy.trainable = False
+        return copy
 
     @property
     def term_names(self):

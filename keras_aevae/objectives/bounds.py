@@ -11,7 +11,7 @@ import math
 from keras import ops
 
 
-def importance_weighted_bound(log_weights, axis=0, through_z=None):
+def importance_weighted_bound(log_weights, axis=0, through_z=None, beta=1.0):
     """Log of the mean weight over the K samples along `axis`: nats, shape without that axis.
 
     K = 1 is the ELBO at that sample; the expectation grows with K towards log p(x) (Burda et al.
@@ -23,8 +23,10 @@ def importance_weighted_bound(log_weights, axis=0, through_z=None):
         through_z: the same log-weights once more, such that their only gradient is that through
             the samples z. The value stays; the gradient gains the doubly reparameterised one for
             the encoder, sum_k w_k^2 d(log weight_k)/dz_k with normalised weights w_k (Tucker et
-            al. 2019, equation 8), whose signal doesn't drown in noise as K grows. Give
-            `log_weights` without a gradient to the encoder then.
+            al. 2019), whose signal doesn't drown in noise as K grows. Give `log_weights` without
+            a gradient to the encoder then.
+        beta: the coefficient of log q(z|x) in the log-weights, where it isn't 1: the w_k^2 become
+            (1 - beta) w_k + beta w_k^2, which keeps that gradient unbiased.
 
     Example:
 
@@ -37,6 +39,7 @@ def importance_weighted_bound(log_weights, axis=0, through_z=None):
     bound = ops.logsumexp(log_weights, axis=axis) - math.log(log_weights.shape[axis])
     if through_z is None:
         return bound
-    squared = ops.square(ops.stop_gradient(ops.softmax(log_weights, axis=axis)))
-    surrogate = ops.sum(squared * through_z, axis=axis)
+    weights = ops.stop_gradient(ops.softmax(log_weights, axis=axis))
+    factors = (1.0 - beta) * weights + beta * ops.square(weights)
+    surrogate = ops.sum(factors * through_z, axis=axis)
     return bound + (surrogate - ops.stop_gradient(surrogate))

@@ -12,14 +12,19 @@ import pytest
 import keras_aevae as ka
 from keras_aevae import hub
 
-SHIPPED = [
-    "ae_mlp_digits",
-    "vae_mlp_digits",
-    "ae_conv_mnist",
-    "vae_conv_mnist",
-    "ae_conv_fashion_mnist",
-    "vae_conv_fashion_mnist",
-]
+SHIPPED = {
+    "ae_mlp_digits": ka.Autoencoder,
+    "vae_mlp_digits": ka.VAE,
+    "ae_conv_mnist": ka.Autoencoder,
+    "vae_conv_mnist": ka.VAE,
+    "ae_conv_fashion_mnist": ka.Autoencoder,
+    "vae_conv_fashion_mnist": ka.VAE,
+    "conditional_vae_conv_mnist": ka.ConditionalVAE,
+    "factor_vae_dsprites": ka.FactorVAE,
+    "iwae_mlp_mnist": ka.IWAE,
+    "vampprior_vae_mlp_mnist": ka.VampPriorVAE,
+    "vq_vae_conv_fashion_mnist": ka.VQVAE,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +45,13 @@ def copy(saved, tmp_path):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped(name):
     model = ka.Autoencoder.from_preset(name)
-    assert type(model) is (ka.VAE if name.startswith("vae") else ka.Autoencoder)
+    assert type(model) is SHIPPED[name]
     again = ka.Autoencoder.from_preset(f"{name}/1")
+    condition = {"condition": 3} if model.condition_dim else {}
     z = np.zeros((1, model.latent_dim), "float32")
-    np.testing.assert_array_equal(model.decode(z), again.decode(z))
+    np.testing.assert_array_equal(model.decode(z, **condition), again.decode(z, **condition))
+    samples = model.sample(2, seed=0, **condition)
+    assert samples.shape == (2, *model.data_shape) and np.isfinite(samples).all()
     directory = hub.resolve(name)
     metadata = json.loads((directory / "metadata.json").read_text())
     assert (directory / "model.weights.h5").stat().st_size < 4 * 2**20
@@ -62,8 +70,9 @@ def test_shipped_numbers_are_true():
 
 
 def test_presets_are_listed_by_class():
-    assert set(SHIPPED) <= set(ka.Autoencoder.presets)
-    assert set(ka.VAE.presets) == {n for n in ka.Autoencoder.presets if n.startswith("vae")}
+    assert set(SHIPPED) == set(ka.Autoencoder.presets)
+    for cls in (ka.VAE, ka.IWAE, ka.VQVAE):
+        assert set(cls.presets) == {n for n, own in SHIPPED.items() if issubclass(own, cls)}
 
 
 def test_overrides_and_architecture(saved):

@@ -385,7 +385,7 @@ def test_mixed_precision_keeps_distances_and_state_in_float32(dtype):
     wide(z, training=True)
     for a, b in zip(state(layer), state(wide)):
         assert_array_equal(a, b)
-    assert keras.backend.standardize_dtype(quantized.dtype) == dtype
+    assert keras.backend.standardize_dtype(quantized.dtype) == "float32"
     assert_array_equal(ops.convert_to_numpy(indices), nearest(z, CODES))
     terms = layer.terms(z, quantized, indices)
     for value in [*layer.variables, *terms.values(), layer.embed(indices)]:

@@ -86,6 +86,7 @@ def test_a_loss_in_compile(vae):
         ({"likelihood": "bernouli"}, "Unknown `likelihood`.*'bernouli'.*bernoulli"),
         ({"posterior": "gaussian"}, "Unknown `posterior`.*diagonal_gaussian"),
         ({"posterior": "point"}, "`posterior` must have a density.*`Autoencoder`"),
+        ({"num_samples": 0}, "`num_samples` must be a positive integer"),
         ({"prior": "normal"}, "Unknown `prior`.*standard_normal"),
         ({"likelihood": "discretized_logistic"}, "outputs_per_value=2"),
         ({"beta": -1.0}, "`beta`.*at least 0. Received: beta=-1.0"),

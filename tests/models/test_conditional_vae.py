@@ -36,9 +36,10 @@ def test_a_condition_that_both_networks_ignore_gives_the_vae(digits):
         kernel[: len(weights[0])] = weights[0]  # the condition's rows, behind, stay zero
         network.set_weights([kernel, *weights[1:]])
     model.head.set_weights(vae.head.get_weights())
-    for name, value in vae.evaluate_terms(x).items():
-        np.testing.assert_allclose(model.evaluate_terms(x, condition=y)[name], value, rtol=1e-5)
-        break  # one pass each: the noise goes on
+    terms, plain = model.evaluate_terms(x, condition=y), vae.evaluate_terms(x)
+    assert set(terms) == set(plain) == {"reconstruction", "kl"}
+    for name, value in plain.items():
+        np.testing.assert_allclose(terms[name], value, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.encode(x, condition=y), vae.encode(x), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
         model.reconstruct(x, condition=y), vae.reconstruct(x), rtol=1e-5, atol=1e-6
@@ -168,6 +169,56 @@ def test_vectors(digits):
     assert one_hot.sample(3, condition=np.eye(10)[2]).shape == (3, *SHAPE)
 
 
+def test_unknown_labels_in_later_batches_do_not_pass_for_known(digits):
+    x, y = digits
+    pairs = [((x[:20], y[:20]),), ((x[20:40], y[20:40] + 10),)]
+    model = build()
+    model.compile()
+    with pytest.raises(ValueError, match=r"`classes`.*Received: \[1"):
+        model.encode(iter(pairs))
+    assert np.isnan(model.predict((x, y + 10), verbose=0)["z"]).all()
+    assert np.isnan(model.fit(iter(pairs), verbose=0).history["loss"][0])
+
+
+def test_pairs_that_a_loader_puts_in_a_list(digits):
+    import torch
+
+    x, y = digits
+
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self):
+            return N
+
+        def __getitem__(self, i):
+            return ((x[i], y[i]),)
+
+    model = build()
+    model.compile(keras.optimizers.SGD(0.01))
+    loader = torch.utils.data.DataLoader(Pairs(), batch_size=20)
+    loss = model.fit(loader, verbose=0).history["loss"][0]
+    arrays = build()
+    arrays.compile(keras.optimizers.SGD(0.01))
+    own = arrays.fit((x, y), batch_size=20, shuffle=False, verbose=0).history["loss"][0]
+    assert loss == pytest.approx(own, rel=1e-5)
+    np.testing.assert_allclose(model.encode(loader), model.encode(x, condition=y), atol=1e-6)
+
+
+def test_interpolation_keeps_the_condition(digits):
+    x, y = digits
+    for model, one in (
+        (build(), 3),
+        (build([f"class {c}" for c in range(10)]), "class 3"),
+        (build(condition_dim=10), np.eye(10)[3]),
+    ):
+        path = model.interpolate(x[:2], x[2:4], steps=3, condition=one)
+        assert path.shape == (2, 3, *SHAPE)
+        ends = model.reconstruct(x[2:4], condition=one)
+        np.testing.assert_allclose(path[:, -1], ends, atol=1e-5)
+    model = build()
+    path = model.interpolate(x[:2], x[2:4], steps=3, condition=y[:2])
+    np.testing.assert_allclose(path[:, 0], model.reconstruct(x[:2], condition=y[:2]), atol=1e-5)
+
+
 def test_likelihood_and_several_draws(digits):
     x, y = digits
     single, several = build(), build(num_samples=3)
@@ -212,7 +263,7 @@ def test_bad_conditions(digits, call, message):
         ({"classes": [1, "a"]}, "`classes` must be"),
         ({"classes": 9}, "the condition's length is .9,."),
         ({"condition_dim": -1}, "`condition_dim`"),
-        ({"classes": 10, "prior": "vamp_prior"}, "not that of .* a conditional model"),
+        ({"classes": 10, "prior": "vamp_prior"}, "VampPrior needs an encoder .* a conditional"),
     ],
 )
 def test_bad_arguments(settings, message):

@@ -45,11 +45,11 @@ ZOO = {
         ka.VAE,
         {"beta": ka.objectives.LinearWarmUp(20), "free_bits": 0.05, "likelihood": "gaussian"},
     ),
+    "IWAE, calibrated Gaussian": Row(ka.IWAE, {"num_samples": 3, "likelihood": "gaussian"}),
     "VAE, discretised logistic": Row(ka.VAE, {"likelihood": "discretized_logistic"}),
     "VAE, 3 draws": Row(ka.VAE, {"num_samples": 3}),
     "VAE, grid of codes": Row(ka.VAE, networks=GRID),
     "VAE, mixture prior": Row(ka.VAE, parts=mixture),
-    "IWAE": Row(ka.IWAE, {"num_samples": 3}),
     "IWAE, doubly reparameterised, mixture prior": Row(
         ka.IWAE, {"num_samples": 3, "gradient": "doubly_reparameterized"}, mixture
     ),

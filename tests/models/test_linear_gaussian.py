@@ -32,14 +32,13 @@ def problem():
     }
 
 
-def build(problem, shift=0.0, beta=1.0):
+def build(problem, shift=0.0, beta=1.0, likelihood=None, **settings):
     """The VAE with the true posterior, its mean moved by `shift` in each dimension."""
     w, b, var = problem["w"], problem["b"], problem["posterior_var"]
     encoder = keras.Sequential([keras.Input((D,)), keras.layers.Identity()])
     decoder = keras.Sequential([keras.Input((LATENT,)), keras.layers.Dense(D)])
-    vae = ka.VAE(
-        encoder, decoder, likelihood=ka.distributions.Gaussian(SCALE), beta=beta, seed=1000
-    )
+    likelihood = likelihood or ka.distributions.Gaussian(SCALE)
+    vae = ka.VAE(encoder, decoder, likelihood=likelihood, beta=beta, seed=1000, **settings)
     decoder.set_weights([w.T, b])
     kernel = w * var / SCALE**2  # z_mean = (x - b) @ kernel
     raw_log_var = LOG_VAR_BOUND * np.arctanh(np.log(var) / LOG_VAR_BOUND)
@@ -156,3 +155,30 @@ def test_gradient_of_the_loss_is_its_finite_difference(problem, beta):
     # Central difference: its error falls with step^2, the noise of float32 rises with 1 / step;
     # here each is about 1e-3 of the slope.
     assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=5e-3)
+
+
+def test_elbo_uses_exactly_num_samples_whatever_the_model_draws(problem):
+    """The spread of the estimate is that of as many draws, also of a model that trains on more."""
+    x = np.tile(problem["x"], (50, 1))
+    spread = {}
+    for draws in (1, 5):
+        vae = build(problem, 0.4, num_samples=draws)
+        for n in (1, 4):
+            estimates = vae.elbo(x, num_samples=n).reshape(50, -1)
+            spread[draws, n] = estimates.std(axis=0).mean()
+    assert spread[5, 1] == pytest.approx(spread[1, 1], rel=0.1)
+    assert spread[5, 4] == pytest.approx(spread[1, 1] / 2, rel=0.1)
+
+
+def test_a_calibrated_scale_is_that_of_all_draws(problem):
+    """With as many draws as examples, so that the two axes can't be told apart by their lengths."""
+    x = problem["x"]
+    vae = build(problem, 0.4, num_samples=len(x), likelihood=ka.distributions.Gaussian())
+    vae.compile(keras.optimizers.SGD(0.0))
+    state = keras.ops.convert_to_numpy(vae.sampling.seed_generator.state).copy()
+    vae.train_on_batch(x)
+    vae.sampling.seed_generator.state.assign(state)
+    params = vae.predict(x, verbose=0)["decoder_output"]  # (batch, draws, D)
+    expected = np.square(x[:, None] - params).mean()
+    received = keras.ops.convert_to_numpy(vae.likelihood.mean_square)
+    assert received == pytest.approx(expected, rel=1e-4)

@@ -136,11 +136,41 @@ def test_samples_come_from_the_prior(x, kind, tmp_path):
     model.save_to_preset(tmp_path / "p")
     again = ka.VQVAE.from_preset(tmp_path / "p")
     np.testing.assert_allclose(again.elbo(x), elbo, rtol=1e-4)
+    model.save(tmp_path / "m.keras")
+    whole = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(whole.elbo(x), elbo, rtol=1e-4)
     before = [w.copy() for w in again.prior.get_weights()]
     again.compile()
     again.fit(x, verbose=0)
     for a, b in zip(before, again.prior.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_prior_is_replaced_whole(x, tmp_path):
+    model = build()
+    own = ka.AutoregressivePrior(16, GRID, width=8, depth=1, num_heads=2, seed=0)
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        model.prior = ka.AutoregressivePrior(16, GRID, width=8, depth=1, num_heads=2, seed=seed)
+    keras.utils.set_random_seed(3)
+    model.prior = own
+    count = len(build(prior=own).weights)
+    assert len(model.weights) == count
+    model.save(tmp_path / "m.keras")
+    model.save_to_preset(tmp_path / "p")
+    for again in (
+        keras.saving.load_model(tmp_path / "m.keras"),
+        ka.VQVAE.from_preset(tmp_path / "p"),
+    ):
+        np.testing.assert_allclose(again.elbo(x), model.elbo(x), rtol=1e-4)
+    # the one that was given goes on learning, by itself
+    before = model.elbo(x)
+    own.compile(keras.optimizers.Adam(0.05))
+    first, *_, last = own.fit(model.encode_indices(x), epochs=3, verbose=0).history["loss"]
+    assert last < first - 1.0
+    np.testing.assert_array_equal(model.elbo(x), before)
+    model.prior = None
+    assert len(model.weights) == len(build().weights)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +193,7 @@ def test_bad_indices(x):
         with pytest.raises(ValueError, match="`indices` must be integers from 0 to 15"):
             model.decode_indices(bad)
     for verb in (model.sample, lambda: model.elbo(x)):
-        with pytest.raises(
-            ValueError, match=r"needs a prior.*AutoregressivePrior\(16, grid=\(4, 4"
-        ):
+        with pytest.raises(ValueError, match=r"needs a prior.*Prior\(16, grid=\(4, 4\)"):
             verb()
     with pytest.raises(ValueError, match="`encoder` doesn't fit: the decoder takes a grid"):
         ka.VQVAE(

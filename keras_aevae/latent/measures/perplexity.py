@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae._checks import check_positive_integer
+from keras_aevae.models.perplexity import CodebookPerplexity
 
 
 def perplexity(indices, num_codes):
@@ -31,7 +31,6 @@ def perplexity(indices, num_codes):
     latent.perplexity([0, 1, 0, 1], num_codes=512)  # 2.0
     ```
     """
-    num_codes = check_positive_integer("num_codes", num_codes)
-    share = np.bincount(np.ravel(indices), minlength=num_codes) / np.size(indices)
-    used = share[share > 0]
-    return float(np.exp(-np.sum(used * np.log(used))))
+    usage = CodebookPerplexity(num_codes)
+    usage.update_state(np.asarray(indices))
+    return float(usage.result())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 
 MAX_POINTS = 800  # more of them hide each other, and make the file large
@@ -70,7 +71,7 @@ def draw(axes, model, x, labels, class_names):
                 label=class_names[label] if class_names else None,
             )
     clouds(axes, model, x, basis, examples)
-    if model.prior_name == "standard_normal":
+    if isinstance(model.prior, StandardNormal):
         prior_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(axis_names[0])

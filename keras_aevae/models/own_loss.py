@@ -1,0 +1,45 @@
+"""What Keras models have in common whose loss is their own: their training, and compiled verbs."""
+
+import functools
+
+import keras
+from keras import ops
+
+from keras_aevae.models.inference import compiled
+
+
+class OwnLoss(keras.Model):
+    """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
+
+    # What the loss is, and what to do instead of giving one.
+    about_loss = ""
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As in Keras, without a loss: it is the model's own. All arguments are optional."""
+        if loss is not None:
+            raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compile_from_config(self, config):
+        # Keras compiles a reloaded model only where `compile` is its own.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def call_compiled(self, method, *tensors, **settings):
+        """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
+
+        `method` is a method of the model on tensors; `settings` are part of what is compiled.
+        """
+        known = self.__dict__.setdefault("_compiled", {})
+        key = (method.__name__, *sorted(settings.items()))
+        if key not in known:
+            known[key] = compiled(self, functools.partial(method, **settings))
+        return known[key](*tensors)
+
+
+def weighted_mean(values, sample_weight=None):
+    """The mean of `values`, shape (batch,), weighted; 0 where all weights are."""
+    if sample_weight is None:
+        return ops.mean(values)
+    weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
+    return ops.divide_no_nan(ops.sum(weight * values), ops.sum(weight))
