@@ -13,7 +13,7 @@ from keras_aevae._requirements import installed_backends
 
 SETTINGS = {
     "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "2",  # with one, tf.data and the model can wait for each other
     "TF_CPP_MIN_LOG_LEVEL": "2",
     # Tests compile much and run little.
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false",

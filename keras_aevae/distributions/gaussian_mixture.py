@@ -56,9 +56,12 @@ class GaussianMixture(LearnedPrior):
             name="logits", shape=shape[:1], initializer="zeros", **settings
         )
 
-    def distribution(self):
-        log_vars = soft_bound(self.log_vars.value, LOG_VAR_BOUND)
-        return Mixture(DiagonalGaussian(self.means.value, log_vars), self.logits.value)
+    def tensors(self):
+        return [self.means.value, soft_bound(self.log_vars.value, LOG_VAR_BOUND), self.logits.value]
+
+    def made_of(self, tensors):
+        means, log_vars, logits = tensors
+        return Mixture(DiagonalGaussian(means, log_vars), logits)
 
     def get_config(self):
         return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}

@@ -11,8 +11,8 @@ class LearnedPrior(keras.Layer, Distribution):
     It belongs to one model, which calls `attach(model)` at the end of its own constructor: there
     the prior makes its weights, and keeps what it needs of the model.
 
-    To add one, give `attach`, `distribution` (what it is now, made of its weights), and
-    `get_config`.
+    To add one, give `attach`, `tensors` and `made_of` (its weights' present values, or what it
+    computes of them, and the distribution that they are the parameters of), and `get_config`.
     """
 
     def attach(self, model):
@@ -30,9 +30,17 @@ class LearnedPrior(keras.Layer, Distribution):
             )
         self.built = True
 
+    def tensors(self):
+        """What p(z) is made of now: a list of tensors, to be computed once for many uses."""
+        raise NotImplementedError
+
+    def made_of(self, tensors):
+        """p(z) as a value object of what `tensors` returned."""
+        raise NotImplementedError
+
     def distribution(self):
         """p(z) as a value object of the weights' present values."""
-        raise NotImplementedError
+        return self.made_of(self.tensors())
 
     @property
     def mean(self):

@@ -58,7 +58,7 @@ class VampPrior(LearnedPrior):
                 f"model's doesn't. Received: {type(model).__name__}."
             )
         # A bound method, not the model, which as a layer of this layer would hold itself.
-        self.posterior_at = model.posterior_at
+        self.infer, self.family = model.infer_parameters, model.family
         support = model.likelihood.support
         uniform, normal = keras.initializers.RandomUniform, keras.initializers.RandomNormal
         self.pseudo_inputs = self.add_weight(
@@ -80,8 +80,11 @@ class VampPrior(LearnedPrior):
             )
         self.pseudo_inputs.assign(np.asarray(x, "float32"))
 
-    def distribution(self):
-        return Mixture(self.posterior_at(self.pseudo_inputs.value))
+    def tensors(self):
+        return self.infer(self.pseudo_inputs.value)
+
+    def made_of(self, tensors):
+        return Mixture(self.family(*tensors))
 
     def get_config(self):
         own = {"num_components": self.num_components, "start": self.start, "seed": self.seed}

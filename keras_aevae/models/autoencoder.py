@@ -197,9 +197,9 @@ class Autoencoder(OwnLoss):
         """The distribution q(z|x) whose parameters are in `outputs`."""
         return self.family(*self.parameters_of(outputs))
 
-    def posterior_at(self, x):
-        """The distribution q(z|x) at `x`."""
-        return self.posterior_of(self.infer(x, training=False))
+    def infer_parameters(self, inputs):
+        """The parameters of q(z|x), a list, without training."""
+        return self.parameters_of(self.infer(inputs, training=False))
 
     def terms(self, x, outputs):
         """The loss's terms by name: each of shape (batch,), in nats, unreduced.

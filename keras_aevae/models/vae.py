@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
-from keras_aevae.distributions import DiagonalGaussian
+from keras_aevae.distributions import DiagonalGaussian, LearnedPrior
 from keras_aevae.models.autoencoder import Autoencoder, draws_first
 from keras_aevae.models.inference import first_of, run_in_batches
 from keras_aevae.objectives import free_bits
@@ -142,7 +142,10 @@ class VAE(Autoencoder):
     def log_ratio(self, outputs):
         """log p(z_k) - log q(z_k|x) of the draws z_k in `outputs`, shape (num_samples, batch)."""
         z = draws_first(outputs, "z")
-        return self.prior.log_prob(z) - self.posterior_of(outputs).log_prob(z)
+        prior = self.prior
+        if "prior" in outputs:  # a learned one, computed already
+            prior = prior.made_of(outputs["prior"])
+        return prior.log_prob(z) - self.posterior_of(outputs).log_prob(z)
 
     def log_weights(self, x, outputs, beta=1.0):
         """log p(x|z_k) + beta (log p(z_k) - log q(z_k|x)), shape (num_samples, batch)."""
@@ -201,8 +204,12 @@ class VAE(Autoencoder):
         num_samples = check_positive_integer("num_samples", num_samples)
         chunk = min(num_samples, max(1, ROWS_AT_A_TIME // batch_size))
 
+        learned = {}
+        if isinstance(self.prior, LearnedPrior):
+            learned["prior"] = self.call_compiled(self.prior.tensors)
+
         def estimate(batch):
-            outputs = self.call_compiled(self._infer, batch)
+            outputs = self.call_compiled(self._infer, batch) | learned
             n = len(first_of(batch))
             state = np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
             for start in range(0, num_samples, chunk):

@@ -65,21 +65,8 @@ class VQVAE(Autoencoder):
     ```
     """
 
-    def __init__(
-        self,
-        encoder,
-        decoder,
-        latent_dim=None,
-        likelihood="bernoulli",
-        *,
-        quantizer=None,
-        commitment=0.25,
-        prior=None,
-        **kwargs,
-    ):
-        super().__init__(
-            encoder, decoder, latent_dim, likelihood, posterior="point", prior=None, **kwargs
-        )
+    def __init__(self, *args, quantizer=None, commitment=0.25, prior=None, **kwargs):
+        super().__init__(*args, posterior="point", prior=None, **kwargs)
         self.quantizer = quantizer or VectorQuantizer()
         if not hasattr(self.quantizer, "embed"):
             raise ValueError(

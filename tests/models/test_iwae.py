@@ -44,7 +44,8 @@ def bound_of(weights):
 
 def gradients(model, x):
     """Of encoder and head, and of the decoder: minus what one step of SGD of rate 1 adds."""
-    model.compile(keras.optimizers.SGD(1.0))
+    if not model.compiled:
+        model.compile(keras.optimizers.SGD(1.0))
     variables = [
         [*model.encoder.trainable_variables, *model.head.trainable_variables],
         model.decoder.trainable_variables,

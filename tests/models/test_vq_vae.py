@@ -35,7 +35,7 @@ def test_terms_are_the_papers(x):
     squared = distances.min(axis=-1).sum(axis=(1, 2))
     np.testing.assert_allclose(outputs["z"].reshape(z_e.shape), codebook[outputs["indices"]])
     terms = model.evaluate_terms(x)
-    assert list(terms) == ["reconstruction", "codebook", "commitment"]
+    assert set(terms) == {"reconstruction", "codebook", "commitment"}
     np.testing.assert_allclose(terms["codebook"], squared, rtol=1e-4)
     np.testing.assert_allclose(terms["commitment"], squared, rtol=1e-4)
     values = model.evaluate(x, verbose=0, return_dict=True)
