@@ -83,6 +83,11 @@ class ConditionalVAE(VAE):
         known = ops.any(one_hot, axis=-1, keepdims=True)
         return x, ops.where(known, ops.cast(one_hot, self.compute_dtype), np.nan)
 
+    def terms(self, x, outputs):
+        # NaN for an unknown label, since a network may swallow it (a ReLU does, on TensorFlow).
+        unknown = 0.0 * ops.cast(ops.sum(outputs["condition"], axis=-1), "float32")
+        return {name: term + unknown for name, term in super().terms(x, outputs).items()}
+
     def check_arrays(self, x, condition=None, *, name, shape, support):
         if condition is None and is_pair(x):
             x, condition = x

@@ -94,8 +94,8 @@ def test_one_component_at_the_origin_is_the_standard_normal():
 
 def test_under_one_component_at_the_origin_the_terms_are_those_of_the_vae(digits):
     x = digits[:16]
-    vae = build(num_samples=64)
-    mixture = build(num_samples=64, prior=GaussianMixture(1))
+    vae = build(num_samples=128)
+    mixture = build(num_samples=128, prior=GaussianMixture(1))
     mixture.prior.means.assign(np.zeros((1, LATENT)))
     closed = vae.evaluate_terms(x)
     draws = [mixture.evaluate_terms(x) for _ in range(20)]
@@ -105,7 +105,7 @@ def test_under_one_component_at_the_origin_the_terms_are_those_of_the_vae(digits
     error = kl.std(0, ddof=1) / np.sqrt(len(kl))
     # 16 examples, the error itself known from 20 draws: 6 of Student's standard errors.
     assert np.all(np.abs(kl.mean(0) - closed["kl"]) < 6 * error)
-    assert np.all(error < 0.1 * closed["kl"])  # sharp enough to tell
+    assert np.all(6 * error < closed["kl"])  # sharp enough to tell it from none, or twice as much
     assert abs((kl.mean(0) - closed["kl"]).mean()) < 5 * np.sqrt(np.square(error).mean() / 16)
 
 
@@ -237,42 +237,23 @@ def frozen_vae(prior, **settings):
 
 
 @pytest.mark.parametrize(
-    "data, settings",
+    "data, steps, start",
     [
-        (lambda x: x, {}),
-        (lambda x: x.tolist(), {}),
-        (lambda x: Batches(x, 4), {}),
-        (lambda x: Batches(x, 64), {}),
-        (lambda x: ((x[i : i + 16],) for i in range(0, 64, 16)), {"steps_per_epoch": 4}),
+        (lambda x: x, 2, slice(0, 64, 7)),  # 64 examples: the 1st, the 8th, ... and the last
+        (lambda x: Batches(x, 4), 16, slice(0, 10)),
+        (lambda x: Batches(x, 64), 1, slice(0, 10)),
+        (lambda x: ((x[i : i + 16],) for i in range(0, 64, 16)), 4, slice(0, 10)),
     ],
-    ids=["array", "lists", "batches of fewer", "batches of more", "generator"],
+    ids=["array", "batches of fewer", "batches of more", "generator"],
 )
-def test_pseudo_inputs_start_as_the_first_examples(data, settings, digits):
+def test_pseudo_inputs_start_as_examples(data, steps, start, digits):
+    """Evenly spaced over arrays, which may be sorted; the first of a dataset."""
     x = digits[:64]
     model = frozen_vae(VampPrior(10))
     assert model.start_size == 10
-    before = value(model.prior.pseudo_inputs)
-    model.fit(data(x), verbose=0, **settings)
-    assert_array_equal(value(model.prior.pseudo_inputs), x[:10])
-    assert not np.array_equal(before, x[:10])
-    assert int(model.step) in (2, 16, 1, 4)  # all batches, also the one that was looked at
-
-
-def test_a_generator_loses_no_batch(digits):
-    seen = []
-    model = frozen_vae(VampPrior(10))
-    inner = model.compute_loss
-
-    def compute_loss(x=None, **arguments):
-        seen.append(1)
-        return inner(x=x, **arguments)
-
-    model.compute_loss = compute_loss
-    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
-    model.fit(((digits[i : i + 16],) for i in range(0, 64, 16)), verbose=0)
-    assert int(model.step) == 4
-    if keras.backend.backend() != "jax":  # there the loss is traced once more, for its metrics
-        assert len(seen) == 4
+    model.fit(data(x), steps_per_epoch=steps, verbose=0)
+    assert_array_equal(value(model.prior.pseudo_inputs), x[start])
+    assert int(model.step) == steps  # all batches, also those that were looked at
 
 
 @pytest.mark.parametrize(
@@ -324,10 +305,10 @@ def test_random_start_without_a_support_is_normal():
 def test_pseudo_inputs_stay_within_the_support(digits):
     model = build(prior=VampPrior(10))
     model.compile(keras.optimizers.SGD(1e4))
-    model.fit(digits[:32], batch_size=32, epochs=1, verbose=0)  # a step too far
+    model.fit(digits[:28], batch_size=28, epochs=1, verbose=0)  # a step too far
     u = value(model.prior.pseudo_inputs)
     assert u.min() == 0 and u.max() == 1
-    assert np.mean(u != digits[:10]) > 0.5
+    assert np.mean(u != digits[:28:3]) > 0.5
 
 
 def test_pseudo_inputs_are_unbounded_under_a_gaussian():
@@ -341,12 +322,12 @@ def test_pseudo_inputs_are_unbounded_under_a_gaussian():
 @pytest.mark.parametrize("reload", [False, True])
 def test_a_second_fit_does_not_restart_them(reload, digits, tmp_path):
     model = frozen_vae(VampPrior(10))
-    model.fit(digits[:32], verbose=0)
+    model.fit(digits[:28], verbose=0)
     if reload:
         model.save(tmp_path / "model.keras")
         model = keras.saving.load_model(tmp_path / "model.keras")
     model.fit(digits[100:132], verbose=0)
-    assert_array_equal(value(model.prior.pseudo_inputs), digits[:10])
+    assert_array_equal(value(model.prior.pseudo_inputs), digits[:28:3])
 
 
 # Gradients
@@ -453,11 +434,14 @@ def test_a_training_step_descends_the_loss_in_every_variable(make):
 
 
 def test_models_without_a_density_of_the_input_alone_are_refused():
-    match = "VampPrior needs an encoder that gives a density.*Received: "
-    with pytest.raises(ValueError, match=match + "Autoencoder"):
-        build(ka.Autoencoder, prior=VampPrior(3))
+    for prior in (GaussianMixture(3), VampPrior(3)):
+        match = f"{type(prior).__name__} is trained by the KL.*Use a VAE.*Received: Autoencoder"
+        with pytest.raises(ValueError, match=match):
+            build(ka.Autoencoder, prior=prior)
+        build(prior=prior)  # nothing was made of it: it still serves a VAE
+    match = r"VampPrior needs an encoder that gives q\(z\|u\).*Received: ConditionalVAE"
     networks = ka.networks.mlp(SHAPE, LATENT, hidden=(16,), condition_dim=10)
-    with pytest.raises(ValueError, match=match + "ConditionalVAE"):
+    with pytest.raises(ValueError, match=match):
         build(ka.ConditionalVAE, networks, classes=10, prior=VampPrior(3))
     build(ka.ConditionalVAE, networks, classes=10, prior=GaussianMixture(3))
 
@@ -539,7 +523,7 @@ def clusters(n, seed):
     return x.astype("float32")
 
 
-def test_on_clustered_data_learned_priors_beat_the_standard_normal():
+def test_on_clustered_data_a_vampprior_beats_the_standard_normal():
     x, x_test = clusters(1000, 0), clusters(500, 1)
 
     def elbo(prior):
@@ -550,4 +534,5 @@ def test_on_clustered_data_learned_priors_beat_the_standard_normal():
 
     normal = elbo("standard_normal")
     error = normal.std() / np.sqrt(len(normal))
-    assert (elbo(VampPrior(20)) - normal).mean() > max(0.2, 5 * error)
+    # Over seeds of both the gain is from 1.3 to 1.5 nats.
+    assert (elbo(VampPrior(20)) - normal).mean() > max(0.7, 4 * error)

@@ -250,11 +250,23 @@ def test_draws(seed):
     indicators = [component == 0, component == 1]
     correlation = np.corrcoef(features + indicators)
     np.fill_diagonal(correlation, 0)
-    correlation[5, 6] = correlation[6, 5] = 0  # one component excludes the other
+    for i, j in ((0, 2), (1, 3), (5, 6)):  # a number and its square; one component or the other
+        correlation[i, j] = correlation[j, i] = 0
     assert np.all(np.abs(correlation) < 5 / np.sqrt(NUM_SAMPLES))
     # One row after the other: no draw knows its neighbour's.
     following = np.corrcoef(noise[:-1, 0], noise[1:, 0])[0, 1]
     assert abs(following) < 5 / np.sqrt(NUM_SAMPLES)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_the_noise_does_not_reuse_the_draw_of_the_component(seed):
+    """As many components as dimensions: both draws are of one shape, and one seed for the two would
+    make the same numbers of them."""
+    z = make(APART[:2], WIDTHS[:2]).sample((NUM_SAMPLES,), seed=seed)
+    noise, component = noise_and_component(z)
+    for feature in (noise, np.square(noise), np.abs(noise) < 0.5):
+        for one in feature.T:
+            assert abs(np.corrcoef(one, component)[0, 1]) < 5 / np.sqrt(NUM_SAMPLES)
 
 
 def test_equal_weights_draw_equally():
