@@ -174,7 +174,7 @@ class Autoencoder(OwnLoss):
     def generate(self, outputs, training=None):
         """`decoder_output`, the parameters of p(x|z) at `z`, which may hold several draws for each
         example: shape (batch, [num_samples,] latent_dim)."""
-        z, condition = ops.cast(outputs["z"], self.compute_dtype), outputs.get("condition")
+        z, condition = outputs["z"], outputs.get("condition")
         draws = tuple(z.shape[1:-1])
         if draws and condition is not None:
             condition = ops.repeat(condition, draws[0], axis=0)

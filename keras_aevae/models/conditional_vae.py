@@ -5,12 +5,11 @@ Models, https://papers.nips.cc/paper/5775
 """
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_aevae._checks import check_positive_integer
 from keras_aevae.models.checks import check_values
-from keras_aevae.models.inference import as_numpy, is_pair
+from keras_aevae.models.condition import Classes, Vectors
+from keras_aevae.models.inference import is_pair
 from keras_aevae.models.vae import VAE
 
 
@@ -59,33 +58,21 @@ class ConditionalVAE(VAE):
                 "Give either `classes`, for labels, or `condition_dim`, for vectors. Received: "
                 f"classes={classes!r}, condition_dim={condition_dim!r}."
             )
-        self.classes = None if classes is None else check_classes(classes)
-        self.condition_dim = (
-            check_positive_integer("condition_dim", condition_dim)
-            if self.classes is None
-            else len(self.classes)
-        )
+        self.condition = Classes(classes) if condition_dim is None else Vectors(condition_dim)
         super().__init__(*args, **kwargs)
 
     @property
-    def codes_of_classes(self):
-        """The integers that stand for the classes in tensors: their own, or their places."""
-        return [c if isinstance(c, int) else i for i, c in enumerate(self.classes)]
+    def condition_dim(self):
+        return self.condition.length
 
     def unpack(self, inputs):
         """`(x, c)` from `(x, condition)`: c is a float vector for each example."""
         x, condition = inputs
-        if self.classes is None:
-            return x, ops.cast(condition, self.compute_dtype)
-        known = ops.convert_to_tensor(np.array(self.codes_of_classes, "int32"))
-        one_hot = ops.equal(ops.cast(ops.reshape(condition, (-1, 1)), "int32"), known)
-        # Later batches of a dataset can't be checked in `fit`: an unknown label makes the loss NaN.
-        known = ops.any(one_hot, axis=-1, keepdims=True)
-        return x, ops.where(known, ops.cast(one_hot, self.compute_dtype), np.nan)
+        return x, self.condition.encode(condition)
 
     def terms(self, x, outputs):
         # NaN for an unknown label, since a network may swallow it (a ReLU does, on TensorFlow).
-        unknown = 0.0 * ops.cast(ops.sum(outputs["condition"], axis=-1), "float32")
+        unknown = 0.0 * ops.sum(outputs["condition"], axis=-1)
         return {name: term + unknown for name, term in super().terms(x, outputs).items()}
 
     def check_arrays(self, x, condition=None, *, name, shape, support):
@@ -98,49 +85,12 @@ class ConditionalVAE(VAE):
                 f"Received: `{name}` alone."
             )
         check_values(name, x, shape, support)
-        return x, self.check_condition(condition, len(x))
-
-    def check_condition(self, condition, n):
-        """`condition` as an array for `n` examples: of integers, or of vectors."""
-        condition = as_numpy(condition)
-        each = () if self.classes is not None else (self.condition_dim,)
-        if condition.shape == each:
-            condition = np.broadcast_to(condition, (n, *each))
-        if condition.shape != (n, *each):
-            raise ValueError(
-                f"`condition` must have shape {(n, *each)}, or {each} for the same one everywhere. "
-                f"Received: condition.shape={condition.shape}."
-            )
-        if self.classes is None:
-            check_values("condition", condition, each, None)
-            return condition.astype("float32")
-        labels = condition.tolist()
-        codes = dict(zip(self.classes, self.codes_of_classes))
-        unknown = sorted({label for label in labels if label not in codes}, key=str)
-        if unknown:
-            raise ValueError(
-                f"`condition` must hold labels of the model's `classes`: {self.classes}. Received: "
-                f"{unknown[:5]}."
-            )
-        return np.array([codes[label] for label in labels], "int32")
+        return x, self.condition.check(condition, len(x))
 
     def get_config(self):
+        labels = isinstance(self.condition, Classes)
         own = {
-            "classes": self.classes,
-            "condition_dim": self.condition_dim if self.classes is None else None,
+            "classes": self.condition.labels if labels else None,
+            "condition_dim": None if labels else self.condition_dim,
         }
         return {**super().get_config(), **own}
-
-
-def check_classes(classes):
-    """The labels as a list: from their number, or from themselves."""
-    if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
-        return list(range(check_positive_integer("classes", classes)))
-    labels = list(classes) if isinstance(classes, (list, tuple, np.ndarray, range)) else []
-    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    if {type(label) for label in labels} not in ({int}, {str}) or len(set(labels)) < len(labels):
-        raise ValueError(
-            "`classes` must be the number of classes, or a list of different integers or strings. "
-            f"Received: classes={classes!r}."
-        )
-    return labels

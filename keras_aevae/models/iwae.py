@@ -85,6 +85,7 @@ class IWAE(Routed, VAE):
         return self.importance_weighted(log_weights, through_z)
 
     def importance_weighted(self, log_weights, through_z=None, axis=0):
+        """The bound of the samples along `axis`, on which those of the relatives are built."""
         return importance_weighted_bound(log_weights, axis, through_z, self.beta_now())
 
     @property

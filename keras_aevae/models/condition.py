@@ -1,0 +1,82 @@
+"""What a conditional model is told beside each x: a label of known classes, or a vector.
+
+Both kinds answer: `length` of the vector c that the networks are given, `check(condition, n)`,
+which returns an array for `n` examples, and `encode(condition)`, which makes c of a tensor of it.
+"""
+
+import numpy as np
+from keras import ops
+
+from keras_aevae._checks import check_positive_integer
+from keras_aevae.models.checks import check_values
+from keras_aevae.models.inference import as_numpy
+
+
+class Classes:
+    """Labels: c is one-hot. `labels` are all of them, or their number n for 0..n-1."""
+
+    def __init__(self, labels):
+        self.labels = check_classes(labels)
+        self.length = len(self.labels)
+        # What stands for the labels in tensors: integers for themselves, strings by their places.
+        self.codes = [c if isinstance(c, int) else i for i, c in enumerate(self.labels)]
+
+    def check(self, condition, n):
+        labels = check_shape_or_repeat(condition, n, ()).tolist()
+        codes = dict(zip(self.labels, self.codes))
+        unknown = sorted({label for label in labels if label not in codes}, key=str)
+        if unknown:
+            raise ValueError(
+                f"`condition` must hold labels of the model's `classes`: {self.labels}. Received: "
+                f"{unknown[:5]}."
+            )
+        return np.array([codes[label] for label in labels], "int32")
+
+    def encode(self, condition):
+        codes = ops.convert_to_tensor(np.array(self.codes, "int32"))
+        one_hot = ops.equal(ops.cast(ops.reshape(condition, (-1, 1)), "int32"), codes)
+        # Later batches of a dataset can't be checked in `fit`: an unknown label makes NaN.
+        known = ops.any(one_hot, axis=-1, keepdims=True)
+        return ops.where(known, ops.cast(one_hot, "float32"), np.nan)
+
+
+class Vectors:
+    """Vectors of `length` numbers: c is they."""
+
+    def __init__(self, length):
+        self.length = check_positive_integer("condition_dim", length)
+
+    def check(self, condition, n):
+        vectors = check_shape_or_repeat(condition, n, (self.length,))
+        check_values("condition", vectors, (self.length,), None)
+        return vectors.astype("float32")
+
+    def encode(self, condition):
+        return ops.cast(condition, "float32")
+
+
+def check_shape_or_repeat(condition, n, each):
+    """`condition` as an array (n, *each), of that shape or of one example's, for all of them."""
+    condition = as_numpy(condition)
+    if condition.shape == each:
+        return np.broadcast_to(condition, (n, *each))
+    if condition.shape != (n, *each):
+        raise ValueError(
+            f"`condition` must have shape {(n, *each)}, or {each} for the same one everywhere. "
+            f"Received: condition.shape={condition.shape}."
+        )
+    return condition
+
+
+def check_classes(classes):
+    """The labels as a list: from their number, or from themselves."""
+    if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
+        return list(range(check_positive_integer("classes", classes)))
+    labels = list(classes) if isinstance(classes, (list, tuple, np.ndarray, range)) else []
+    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    if {type(label) for label in labels} not in ({int}, {str}) or len(set(labels)) < len(labels):
+        raise ValueError(
+            "`classes` must be the number of classes, or a list of different integers or strings. "
+            f"Received: classes={classes!r}."
+        )
+    return labels
