@@ -38,15 +38,19 @@ def run(name, epochs, num_samples, directory):
         pretrain(chosen, directory, num_samples=num_samples, verbose=2)
     metadata = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
     measured, training = metadata["measured"], metadata["training"]
-    print(
-        "| model | -log p(x) | samples | published | epochs | published | active units | seconds | on |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    print(
-        f"| {name} | {-measured['test_log_likelihood']:.2f} | {measured['num_samples']} | "
-        f"{published} | {chosen.epochs} | {published_epochs} | {measured['active_units']} | {training['seconds']:.0f} | "
-        f"{training['backend']}, {training['hardware']} |"
-    )
+    cells = {
+        "model": name,
+        "-log p(x)": f"{-measured['test_log_likelihood']:.2f}",
+        "samples": measured["num_samples"],
+        "published": published,
+        "epochs": chosen.epochs,
+        "published epochs": published_epochs,
+        "active units": measured["active_units"],
+        "seconds": f"{training['seconds']:.0f}",
+        "on": f"{training['backend']}, {training['hardware']}",
+    }
+    for row in (list(cells), ["---"] * len(cells), cells.values()):
+        print(f"| {' | '.join(map(str, row))} |")
 
 
 if __name__ == "__main__":
