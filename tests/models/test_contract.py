@@ -318,7 +318,7 @@ def test_seeds_reproduce(row, digits):
     np.testing.assert_allclose(losses(), losses(), rtol=1e-6)
 
 
-SHAPES = [((13,), "mlp"), ((9, 7, 3), "conv"), ((5, 12, 4), "conv"), ((6, 5, 1), "mlp")]
+SHAPES = [((13,), "mlp"), ((9, 7, 3), "conv")]
 
 
 @pytest.mark.parametrize(
