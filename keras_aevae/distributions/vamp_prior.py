@@ -51,12 +51,12 @@ class VampPrior(LearnedPrior):
         return self.num_components if self.start == "data" else 0
 
     def attach(self, model):
-        super().attach(model)
         if model.condition_dim:
             raise ValueError(
                 "A VampPrior needs an encoder that gives q(z|u) of u alone, which a conditional "
                 f"model's doesn't. Received: {type(model).__name__}."
             )
+        super().attach(model)
         # A bound method, not the model, which as a layer of this layer would hold itself.
         self.infer, self.family = model.infer_parameters, model.family
         support = model.likelihood.support

@@ -17,6 +17,7 @@ from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterio
 from keras_aevae.layers import Sampling
 from keras_aevae.models.checks import check_fit_data, check_networks, check_values
 from keras_aevae.models.inference import (
+    as_numpy,
     batches,
     first_of,
     is_array,
@@ -331,7 +332,7 @@ class Autoencoder(OwnLoss):
                 "condition) are for conditional models, such as ConditionalVAE."
             )
         check_values(name, x, shape, support)
-        return x
+        return as_numpy(x) if isinstance(x, list) else x  # Keras would take it for many inputs
 
     def check_codes(self, z, condition=None):
         """Check codes and their condition, as `check_inputs` does data."""

@@ -109,9 +109,10 @@ def check_discriminator(discriminator, latent_dim):
             "`discriminator` must be a Keras model, or a tuple of the hidden units of one, such as "
             f"(256, 256). Received: discriminator={discriminator!r}."
         )
-    shape = discriminator(keras.KerasTensor((None, latent_dim))).shape
-    if tuple(shape[1:]) != (1,):
+    logit = discriminator(keras.KerasTensor((None, latent_dim)))
+    shape = getattr(logit, "shape", None)
+    if shape is None or tuple(shape[1:]) != (1,):
         raise ValueError(
-            "`discriminator` must give one logit, shape (batch, 1). Received: output shape "
-            f"{tuple(shape)}."
+            "`discriminator` must give one logit, shape (batch, 1). Received: "
+            f"{type(logit).__name__ if shape is None else f'output shape {tuple(shape)}'}."
         )

@@ -66,6 +66,10 @@ def test_data_in_datasets_and_generators(vae, x):
         vae.fit(x, validation_data=(bad,), verbose=0)
 
 
+def test_nested_lists_are_arrays(vae, x):
+    assert vae.fit(x.tolist(), verbose=0).history["loss"][0] > 0
+
+
 def test_labels_are_no_target(vae, x):
     with pytest.raises(ValueError, match="`y`.*takes no labels"):
         vae.fit(x, np.arange(6), verbose=0)
