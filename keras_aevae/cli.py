@@ -110,7 +110,7 @@ def presets():
         numbers = ", ".join(
             f"{measure} {value:.4g}"
             for measure, value in metadata["measured"].items()
-            if "train" not in measure
+            if "train" not in measure and measure != "num_test"
         )
         numbered = ", ".join(map(str, versions[name]))
         click.echo(f"{name}  (version {numbered}; {size:.2f} MiB)\n    {numbers}")

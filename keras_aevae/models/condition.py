@@ -61,9 +61,11 @@ def check_shape_or_repeat(condition, n, each):
     if condition.shape == each:
         return np.broadcast_to(condition, (n, *each))
     if condition.shape != (n, *each):
+        one_hot = not each and condition.ndim == 2
         raise ValueError(
             f"`condition` must have shape {(n, *each)}, or {each} for the same one everywhere. "
             f"Received: condition.shape={condition.shape}."
+            + (" Labels aren't one-hot here: take the argmax." if one_hot else "")
         )
     return condition
 

@@ -80,9 +80,9 @@ class ConditionalVAE(VAE):
             x, condition = x
         if condition is None:
             raise ValueError(
-                f"ConditionalVAE needs a condition for each {name}: fit(({name}, condition)), "
-                f"datasets of batches (({name}, condition),), and condition= in the verbs. "
-                f"Received: `{name}` alone."
+                f"{type(self).__name__} needs a condition for each {name}: condition= in the "
+                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of batches "
+                f"((x, condition),). Received: `{name}` alone."
             )
         check_values(name, x, shape, support)
         return x, self.condition.check(condition, len(x))

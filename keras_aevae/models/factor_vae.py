@@ -40,21 +40,17 @@ class FactorVAE(VAE):
             called as in inference: no dropout, no batch statistics.
         other arguments: as for `VAE`.
 
-    For separate learning rates, as in the paper, give `compile` a `keras.optimizers.MultiOptimizer`
-    whose patterns match "discriminator" in the paths of the variables.
-
-    Example:
+    Example, with a rate of its own for the discriminator, found by its layers' names, which the
+    pattern must match in full:
 
     ```python
-    import keras
     from keras_aevae import FactorVAE, datasets, networks
+    from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
     (x_train, _), _ = datasets.load("digits")
-    model = FactorVAE(
-        *networks.mlp((8, 8, 1), latent_dim=8),
-        gamma=10.0,
-        discriminator=(64, 64),
-    )
-    model.compile()
+    encoder, decoder = networks.mlp((8, 8, 1), latent_dim=8)
+    model = FactorVAE(encoder, decoder, gamma=10.0, discriminator=(64, 64))
+    rates = OptimizerMap(Adam(1e-3), {".*discriminator.*": Adam(1e-4)})
+    model.compile(MultiOptimizer(rates))
     model.fit(x_train, epochs=2)
     ```
     """

@@ -5,6 +5,7 @@ Tomczak & Welling 2018, VAE with a VampPrior, https://arxiv.org/abs/1705.07120
 
 import keras
 
+from keras_aevae.distributions import VampPrior
 from keras_aevae.models.vae import VAE
 
 
@@ -22,21 +23,21 @@ class VampPriorVAE(VAE):
     one takes another, such as `GaussianMixture`.
 
     Args:
-        prior: a `VampPrior`; by default one of 500 pseudo-inputs that start as training data.
+        num_components: K, pseudo-inputs that start as training data.
+        prior: in their place a `VampPrior` of your own making, or another prior.
         other arguments: as for `VAE`.
 
     Example:
 
     ```python
     from keras_aevae import VampPriorVAE, datasets, networks
-    from keras_aevae.distributions import VampPrior
     (x_train, _), _ = datasets.load("digits")
-    vae = VampPriorVAE(*networks.mlp((8, 8, 1), latent_dim=8), prior=VampPrior(50))
+    vae = VampPriorVAE(*networks.mlp((8, 8, 1), latent_dim=8), num_components=50)
     vae.compile()
     vae.fit(x_train, epochs=2)
     images = vae.sample(16)
     ```
     """
 
-    def __init__(self, *args, prior="vamp_prior", **kwargs):
-        super().__init__(*args, prior=prior, **kwargs)
+    def __init__(self, *args, num_components=500, prior=None, **kwargs):
+        super().__init__(*args, prior=prior or VampPrior(num_components), **kwargs)
