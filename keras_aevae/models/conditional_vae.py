@@ -81,8 +81,8 @@ class ConditionalVAE(VAE):
         if condition is None:
             raise ValueError(
                 f"{type(self).__name__} needs a condition for each {name}: condition= in the "
-                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of batches "
-                f"((x, condition),). Received: `{name}` alone."
+                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
+                f"batches ((x, condition),). Received: `{name}` alone."
             )
         check_values(name, x, shape, support)
         return x, self.condition.check(condition, len(x))
