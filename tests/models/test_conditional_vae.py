@@ -193,10 +193,12 @@ def test_pairs_that_a_loader_puts_in_a_list(digits):
 
     model = build()
     model.compile(keras.optimizers.SGD(0.01))
-    # The default puts [x, y] in a list, which Keras on TensorFlow takes from no loader.
-    collate = torch.utils.data.default_collate
-    if keras.backend.backend() == "tensorflow":
-        collate = lambda batch: (tuple(torch.utils.data.default_collate(batch)[0]),)  # noqa: E731
+
+    def collate(batch):
+        pairs = torch.utils.data.default_collate(batch)  # [[x, y]]
+        # In a list, which Keras on TensorFlow takes from no loader.
+        return (tuple(pairs[0]),) if keras.backend.backend() == "tensorflow" else pairs
+
     loader = torch.utils.data.DataLoader(Pairs(), batch_size=20, collate_fn=collate)
     loss = model.fit(loader, verbose=0).history["loss"][0]
     arrays = build()
