@@ -39,8 +39,9 @@ class Contestant:
         self.facts = self._read()
 
     def ask(self, **turn):
-        self.process.stdin.write(json.dumps(turn) + "\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has stopped: `_read` says why
+            self.process.stdin.write(json.dumps(turn) + "\n")
+            self.process.stdin.flush()
         return self._read()
 
     def _read(self):
@@ -52,7 +53,8 @@ class Contestant:
         return json.loads(line)
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:

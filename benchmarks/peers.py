@@ -274,7 +274,8 @@ def pythae(parent, x, task, jit, batch_size):
             parameters=sum(p.numel() for p in model.parameters()),
             versions={f"{name} (Pythae's)": version(name) for name in ("pythae", "torch")},
         )
-        TrainingPipeline(config, model)(np.moveaxis(x, 3, 1), callbacks=[Turns()])
+        pipeline = TrainingPipeline(model, config)
+        pipeline(np.moveaxis(x, 3, 1), callbacks=[Turns()])
 
 
 def version(package):
