@@ -140,21 +140,21 @@ LOADERS = {"PyDataset": py_dataset, "tf.data": tf_data, "grain": grain}
 ARRAYS = ("float32 memmap", "array in memory")
 
 
-def data_point(parent, loader, path, floats, batch_size):
+def data_point(parent, loader, batch_size, first, **files):
     import keras
 
     from keras_aevae import VAE, networks
 
-    if loader in LOADERS:
-        x, settings = LOADERS[loader](path, batch_size), {}
-    else:
-        x = np.load(floats, mmap_mode="r" if loader == "float32 memmap" else None)
-        settings = {"batch_size": batch_size}
+    def data(path, floats):
+        if loader in LOADERS:
+            return LOADERS[loader](path, batch_size)
+        return np.load(floats, mmap_mode="r" if loader == "float32 memmap" else None)
+
+    x, settings = data(**files), {} if loader in LOADERS else {"batch_size": batch_size}
     model = VAE(*networks.mlp((28, 28, 1), POINT["latent_dim"]))
     model.compile(keras.optimizers.Adam(1e-3))
-    # Compiled before anything is measured.
-    some = np.load(path, mmap_mode="r")[: 2 * batch_size, ..., None] / np.float32(255)
-    model.fit(some, batch_size=batch_size, verbose=0)
+    # Compiled, and all imported, before anything is measured.
+    model.fit(data(**first), verbose=0, **settings)
 
     def turn(what):
         if what == "load":
@@ -279,8 +279,11 @@ def data_axis(arguments, folder):
         for images in sorted({*arguments.sizes, arguments.timed})
     }
 
+    first = write_images(folder, digits, 4 * POINT["batch_size"])
+
     def start(loader, images):
-        point = {"loader": loader, "batch_size": POINT["batch_size"], **files[images]}
+        point = {"loader": loader, "batch_size": POINT["batch_size"], "first": first}
+        point |= files[images]
         return {"arguments": {"kind": "data", **point}, "backend": arguments.data_backend}
 
     with contestants({name: start(name, arguments.timed) for name in (*LOADERS, *ARRAYS)}) as alive:
