@@ -3,10 +3,10 @@
 Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
 """
 
-import keras
 from keras import ops
 
 from keras_aevae.distributions.base import LOG_2PI, Distribution, as_float32
+from keras_aevae.distributions.noise import normal
 
 LOG_VAR_BOUND = 15.0
 
@@ -89,8 +89,7 @@ class DiagonalGaussian(Distribution):
         # z = mean + std * noise (Kingma & Welling 2014, section 2.4: the reparameterisation).
         std = ops.exp(0.5 * self.log_var)
         shape = (*sample_shape, *ops.shape(self.mean + std))
-        noise = keras.random.normal(shape, dtype="float32", seed=seed)
-        return self.mean + std * noise
+        return self.mean + std * normal(shape, seed)
 
     def kl_per_dimension(self, other):
         """KL(self || other) of each dimension, nats, shape (..., latent_dim).

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_name, check_number, check_positive_integer, check_seed
+from keras_aevae.distributions.noise import uniform
 
 TERMS = {"ema": ("commitment",), "gradient": ("codebook", "commitment")}
 # Inputs that `start_from` clusters at most: enough for some dozens per code, in seconds.
@@ -154,9 +155,9 @@ class VectorQuantizer(keras.layers.Layer):
         )
         if self.revive_below:
             dead = size < self.revive_below
-            drawn = keras.random.randint(
-                (self.num_codes,), 0, ops.shape(vectors)[0], seed=self.seed_generator
-            )
+            last = ops.shape(vectors)[0] - 1
+            drawn = uniform((self.num_codes,), self.seed_generator) * (last + 1)
+            drawn = ops.minimum(ops.cast(drawn, "int32"), last)
             inputs = ops.take(vectors, drawn, axis=0)
             # As if the code had won its input once a batch: time to find more.
             fresh = max(1.0, self.revive_below)

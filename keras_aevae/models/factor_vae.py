@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_number
+from keras_aevae.distributions.noise import uniform
 from keras_aevae.models.autoencoder import draws_first
 from keras_aevae.models.gradients import frozen
 from keras_aevae.models.vae import VAE
@@ -91,7 +92,7 @@ class FactorVAE(VAE):
 
     def permute(self, z):
         """Each latent dimension of `z` in an order of its own over the batch (algorithm 1)."""
-        noise = keras.random.uniform(ops.shape(z), seed=self.sampling.seed_generator)
+        noise = uniform(ops.shape(z), self.sampling.seed_generator)
         return ops.take_along_axis(z, ops.argsort(noise, axis=1), axis=1)
 
     def get_config(self):

@@ -42,12 +42,14 @@ def compiled(model, function):
         return tf.function(function, autograph=False, reduce_retracing=False)
 
     if keras.backend.backend() == "torch":
-        import torch
+        from keras_aevae.models.recorded import recorded_function
+
+        recorded = recorded_function(model, function)
 
         def call(*arguments):
-            with torch.no_grad():
-                return function(*keras.tree.map_structure(keras.ops.convert_to_tensor, arguments))
+            return recorded(*keras.tree.map_structure(keras.ops.convert_to_tensor, arguments))
 
+        call.recorded = recorded
         return call
 
     raise RuntimeError(

@@ -25,6 +25,29 @@ class OwnLoss(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def make_train_function(self, force=False):
+        self.train_function = self.recorded("train", force)
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        self.test_function = self.recorded("test", force)
+        return self.test_function
+
+    def recorded(self, kind, force):
+        """Keras's function of a "train" or "test" step; on PyTorch its operations are recorded,
+        unless the step is the user's own or is to run eagerly."""
+        made = getattr(self, f"{kind}_function")
+        if made is not None and not force:
+            return made
+        getattr(super(), f"make_{kind}_function")(force)
+        made, step = getattr(self, f"{kind}_function"), f"{kind}_step"
+        own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
+        if keras.backend.backend() != "torch" or self.run_eagerly or own:
+            return made
+        from keras_aevae.models.recorded import recorded_step
+
+        return recorded_step(self, made, training=kind == "train")
+
     def call_compiled(self, method, *tensors, **settings):
         """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
 

@@ -1,0 +1,119 @@
+"""How does `fit` compare with a loop written by hand for the same network?
+
+    for b in jax tensorflow torch; do KERAS_BACKEND=$b python benchmarks/fit.py; done
+
+Each loop is in `by_hand/`: the same layers from the same weights, the same batches, the same Adam;
+before anything is timed, both must give the same loss for the same noise. Rounds alternate; a round
+is an epoch; the median of their seconds counts. The first epoch, with compilation, is reported
+apart. "relative" is against the loop by hand that is compiled, or eager where `fit` is.
+"""
+
+import argparse
+import importlib
+
+import keras
+import numpy as np
+from by_hand import LEARNING_RATE, weights_of
+from side_by_side import side_by_side
+from sklearn.datasets import load_sample_images
+
+from keras_aevae import VAE, datasets, networks
+
+
+def patches(num_images, size=64):
+    """Real RGB images: squares cut from scikit-learn's two photographs, (n, size, size, 3)."""
+    generator = np.random.default_rng(0)
+    photographs = load_sample_images().images
+    images = np.empty((num_images, size, size, 3), "float32")
+    for image in images:
+        photograph = photographs[generator.integers(len(photographs))]
+        top, left = (generator.integers(n - size) for n in photograph.shape[:2])
+        image[:] = photograph[top : top + size, left : left + size] / 255
+    return images
+
+
+def mnist(num_images):
+    return datasets.load("mnist", num_train=num_images)[0][0]
+
+
+# name: images, networks, latent dimensions
+CASES = {
+    "MLP, 28x28": (mnist, lambda s: networks.mlp(s, 16, hidden=(512, 256))),
+    "conv, 28x28": (mnist, lambda s: networks.conv(s, 32, filters=(32, 64))),
+    "conv, 64x64 RGB": (patches, lambda s: networks.conv(s, 32, filters=(32, 64, 64))),
+}
+# For each backend: our `jit_compile`, and whether the loop to compare with is compiled.
+CHOICES = {
+    "jax": {"auto": True},
+    "tensorflow": {"auto": True, True: True, False: True},
+    "torch": {"auto": False, True: True},
+}
+
+
+def vae(build, shape, jit_compile="auto"):
+    keras.utils.set_random_seed(0)
+    model = VAE(*build(shape))
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=jit_compile)
+    return model
+
+
+def check_equal(model, epoch, x):
+    """Raise unless both have the same loss at the same noise: none."""
+    z_mean, z_log_var = model.infer_parameters(x)
+    outputs = {"z": z_mean, "z_mean": z_mean, "z_log_var": z_log_var}
+    terms = model.terms(x, outputs | model.generate(outputs))
+    ours = float(keras.ops.mean(terms["reconstruction"] + terms["kl"]))
+    theirs = epoch.loss_of(x, np.zeros(z_mean.shape, "float32"))
+    if not np.isclose(ours, theirs, rtol=1e-5):
+        raise AssertionError(f"The networks differ: {ours} and {theirs} nats.")
+
+
+def contestants(backend, x, build, batch_size, variants):
+    """name: (a function that trains for one epoch, the name of what it is compared with)."""
+    by_hand = importlib.import_module(f"by_hand.{backend}")
+    found = {}
+    for compiled in sorted({CHOICES[backend][v] for v in variants}):
+        model = vae(build, x.shape[1:])
+        epoch = by_hand.trainer(weights_of(model), x.shape[1:], compiled)
+        check_equal(model, epoch, x[:8])
+        name = f"by hand, {'compiled' if compiled else 'eager'}"
+        found[name] = (lambda epoch=epoch: epoch(x, batch_size)), name
+    for variant in variants:
+        model = vae(build, x.shape[1:], variant)
+        against = f"by hand, {'compiled' if CHOICES[backend][variant] else 'eager'}"
+        found[f"fit, jit_compile={variant!r}"] = (
+            (lambda model=model: model.fit(x, batch_size=batch_size, verbose=0)),
+            against,
+        )
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", choices=CASES, action="append", help="by default all")
+    parser.add_argument("--images", type=int, default=12800)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--variant", action="append", help="auto, True or False; by default all")
+    arguments = parser.parse_args()
+    backend = keras.backend.backend()
+    variants = [v for v in CHOICES[backend] if not arguments.variant or str(v) in arguments.variant]
+    print("| backend | networks | loop | images/s | relative | first epoch, s |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for case in arguments.case or CASES:
+        load, build = CASES[case]
+        x = load(arguments.images // (1 if "MLP" in case else 5))
+
+        run = contestants(backend, x, build, arguments.batch_size, variants)
+        first, median = side_by_side({k: f for k, (f, _) in run.items()}, arguments.rounds)
+        speed = {name: len(x) / seconds for name, seconds in median.items()}
+        for name, (_, against) in run.items():
+            print(
+                f"| {backend} | {case} | {name} | {speed[name]:.0f} | "
+                f"{speed[name] / speed[against]:.2f} | {first[name]:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""PyTorch: a function's tensor operations, recorded once for each shape and replayed.
+
+Run eagerly, a small step spends more time in the Python of layers, metrics and optimizers than in
+its arithmetic. Recorded, it is a list of tensor operations. JAX and TensorFlow trace their steps
+for the same reason, and the same rules hold: what is no operation on tensors happens while
+recording, once. What can't be recorded, such as a branch on a tensor's value, runs as it did.
+"""
+
+import contextlib
+import functools
+
+import keras
+import numpy as np
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+# Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
+MOST_SHAPES = 16
+FIRST_SEEN, NEVER = "first seen", "never"
+
+
+class Recorded:
+    """`eagerly(*arguments)`, by recorded operations from the second call of the same shapes on.
+
+    Args:
+        eagerly: takes tensors (nested), returns tensors (nested); it may read and assign Keras
+            variables, and no other state.
+        step: function of (mapping, *arguments) that does the same, where `mapping` is a list of
+            pairs (variable, tensor): it reads the variables' values there and writes them there.
+        variables: function of nothing: all Keras variables that are read or assigned.
+        compiled: hand the recorded operations to `torch.compile`.
+    """
+
+    def __init__(self, eagerly, step, variables, compiled=False):
+        self.eagerly = eagerly
+        self.step = step
+        self.variables = variables
+        self.compiled = compiled
+        self.graphs = {}
+
+    def __call__(self, *arguments):
+        flat = keras.tree.flatten(arguments)
+        if any(isinstance(a, np.ndarray) for a in flat):
+            return self.eagerly(*arguments)
+        key = tuple((a.shape, a.dtype, a.device) if torch.is_tensor(a) else a for a in flat)
+        graph = self.graphs.get(key)
+        if graph is None:
+            self.graphs[key] = FIRST_SEEN if len(self.graphs) < MOST_SHAPES else NEVER
+        elif graph is FIRST_SEEN:
+            graph = self.graphs[key] = self.record(arguments)
+        if graph in (None, NEVER):
+            return self.eagerly(*arguments)
+        operations, variables, structure = graph
+        tensors = [a for a in flat if torch.is_tensor(a)]
+        with torch.no_grad():
+            outputs = operations(*[v.value for v in variables], *tensors)
+        return keras.tree.pack_sequence_as(structure, outputs)
+
+    def record(self, arguments):
+        variables = list({id(v): v for v in self.variables()}.values())
+        flat, structure = keras.tree.flatten(arguments), None
+
+        def flat_step(*tensors):
+            nonlocal structure
+            values, left = tensors[: len(variables)], iter(tensors[len(variables) :])
+            leaves = [next(left) if torch.is_tensor(a) else a for a in flat]
+            inputs = keras.tree.pack_sequence_as(arguments, leaves)
+            outputs = self.step(list(zip(variables, values)), *inputs)
+            structure = keras.tree.map_structure(lambda _: 0, outputs)
+            return keras.tree.flatten(outputs)
+
+        tensors = [*(v.value for v in variables), *filter(torch.is_tensor, flat)]
+        try:
+            graph = make_fx(flat_step, tracing_mode="fake")(
+                *[tensor.detach() for tensor in tensors]
+            )
+        except Exception:  # whatever recording trips over; a mistake will raise eagerly too
+            return NEVER
+        # While recording some tensors are contiguous that aren't afterwards: no view of them then.
+        for node in graph.graph.nodes:
+            if node.target is torch.ops.aten.view.default:
+                node.target = torch.ops.aten.reshape.default
+        graph.recompile()
+        if self.compiled:
+            graph = torch.compile(graph, dynamic=False)
+        return graph, variables, structure
+
+
+def write(scope, mapping, before=None):
+    """Copy the values that variables have in `scope` to their tensors in `mapping`, where they
+    aren't the ones from `before` (by default `mapping`'s own)."""
+    for (variable, tensor), (_, old) in zip(mapping, before or mapping):
+        new = scope.get_current_value(variable)
+        if new is not old:
+            with torch.no_grad():
+                tensor.copy_(new)
+
+
+def recorded_function(model, function):
+    """`function(*tensors)` of `model`, without gradients."""
+
+    def eagerly(*arguments):
+        with torch.no_grad():
+            return function(*arguments)
+
+    def step(mapping, *arguments):
+        with torch.no_grad(), keras.StatelessScope(mapping) as scope:
+            outputs = function(*arguments)
+        write(scope, mapping)
+        return outputs
+
+    return Recorded(eagerly, step, lambda: model.variables, model.jit_compile is True)
+
+
+def recorded_step(model, eagerly, training):
+    """Keras's training or test step of `model`; `eagerly` is Keras's own function of the data."""
+    compiled = model.jit_compile is True
+    adam_class()  # makes an optimizer, which can't be done while recording
+
+    def forward(data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
+        y_pred = model(x, training=training)
+        loss = model.compute_loss(x, y, y_pred, sample_weight, training=training)
+        batch_size = len(next(a for a in keras.tree.flatten(x) if a is not None))
+        model._loss_tracker.update_state(loss, sample_weight=batch_size)
+        return loss, model.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(mapping, data):
+        with torch.no_grad(), keras.StatelessScope(mapping, collect_losses=True) as scope:
+            _, logs = forward(data)
+        write(scope, mapping)
+        return logs
+
+    def train_step(mapping, data):
+        variables = model.trainable_variables
+        known = {id(v) for v in variables}
+        leaves = [
+            (v, value.detach().requires_grad_() if id(v) in known else value)
+            for v, value in mapping
+        ]
+        with torch.enable_grad(), keras.StatelessScope(leaves, collect_losses=True) as scope:
+            loss, logs = forward(data)
+            loss = model.optimizer.scale_loss(loss)
+        values = {id(v): value for v, value in leaves}
+        gradients = torch.autograd.grad(loss, [values[id(v)] for v in variables], allow_unused=True)
+        write(scope, mapping, leaves)
+        # Compiled, the optimizer's many small operations become one by themselves.
+        fused = contextlib.nullcontext() if compiled else fused_adam(model.optimizer)
+        with keras.StatelessScope(mapping) as scope, fused:
+            model.optimizer.apply(gradients, variables)
+        write(scope, mapping)
+        return {name: value.detach() for name, value in logs.items()}
+
+    def all_variables():
+        return model.variables + model.metrics_variables + model.optimizer.variables
+
+    step = train_step if training else test_step
+    return Recorded(eagerly, step, all_variables, compiled)
+
+
+@functools.cache
+def adam_class():
+    """What `keras.optimizers.Adam` makes on PyTorch."""
+    return type(keras.optimizers.Adam())
+
+
+@contextlib.contextmanager
+def fused_adam(optimizer):
+    """Within it, Keras's Adam updates all weights in one pass over memory, not in a dozen."""
+    optimizers = [
+        each for each in getattr(optimizer, "optimizers", [optimizer]) if type(each) is adam_class()
+    ]
+    for each in optimizers:
+        each._parallel_update_step = functools.partial(adam_update, each)
+    try:
+        yield
+    finally:
+        for each in optimizers:
+            del each._parallel_update_step
+
+
+def adam_update(optimizer, gradients, variables, learning_rate):
+    """Keras's: w -= alpha m / (sqrt(v) + epsilon), with Adam's bias correction within alpha."""
+    step = keras.ops.cast(optimizer.iterations + 1, "float32")
+    alpha = learning_rate * torch.sqrt(1 - optimizer.beta_2**step) / (1 - optimizer.beta_1**step)
+
+    def state(slots):
+        return [slots[optimizer._get_variable_index(v)].value for v in variables]
+
+    # PyTorch's own bias correction is 1 after very many steps.
+    late = torch.full((), 1e9, device=alpha.device)
+    torch._fused_adam_(
+        [v.value for v in variables],
+        [g.contiguous() for g in gradients],
+        state(optimizer._momentums),
+        state(optimizer._velocities),
+        state(optimizer._velocity_hats) if optimizer.amsgrad else [],
+        [late] * len(variables),
+        lr=alpha,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        weight_decay=0.0,
+        eps=optimizer.epsilon,
+        amsgrad=optimizer.amsgrad,
+        maximize=False,
+    )
