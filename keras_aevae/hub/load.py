@@ -1,8 +1,11 @@
 """Read a preset: every check comes before the model is handed out."""
 
+import contextlib
 import hashlib
+import threading
 
 import keras
+import numpy as np
 
 from keras_aevae._checks import nearest
 from keras_aevae.hub.allow_list import check_config
@@ -38,7 +41,8 @@ def load(cls, preset, load_weights=True, overrides=None):
     if load_weights:
         check_sha256(directory / WEIGHTS, metadata.get("weights_sha256"))
     try:
-        model = found.from_config({**config["config"], **(overrides or {})})
+        with no_random_starts() if load_weights else contextlib.nullcontext():
+            model = found.from_config({**config["config"], **(overrides or {})})
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"The preset is damaged: '{directory / CONFIG}' makes no {found.__name__} ({error!r})."
@@ -46,6 +50,36 @@ def load(cls, preset, load_weights=True, overrides=None):
     if load_weights:
         model.load_weights(directory / WEIGHTS)
     return model
+
+
+@contextlib.contextmanager
+def no_random_starts():
+    """Within it, what this thread builds starts from zeros, for weights that are about to be read.
+
+    JAX compiles each random start, shape by shape: some seconds for a model that reads in a tenth
+    of one.
+    """
+    thread = threading.get_ident()
+
+    def zeros_here(random):
+        def call(self, shape, dtype=None, **kwargs):
+            if threading.get_ident() != thread:
+                return random(self, shape, dtype=dtype, **kwargs)
+            return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype)
+
+        return call
+
+    base = keras.initializers.RandomNormal.__base__  # of all that are random
+    classes = {c for c in vars(keras.initializers).values() if isinstance(c, type)}
+    random = [c for c in classes if issubclass(c, base) and "__call__" in vars(c)]
+    replaced = [(c, c.__call__) for c in random]
+    for c, call in replaced:
+        c.__call__ = zeros_here(call)
+    try:
+        yield
+    finally:
+        for c, call in replaced:
+            c.__call__ = call
 
 
 def check_sha256(path, expected):

@@ -11,7 +11,7 @@ from keras import ops
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.distributions import DiagonalGaussian, LearnedPrior
 from keras_aevae.models.autoencoder import Autoencoder, draws_first
-from keras_aevae.models.inference import first_of, run_in_batches
+from keras_aevae.models.inference import first_of, is_array, run_in_batches
 from keras_aevae.objectives import free_bits
 
 # Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
@@ -202,7 +202,9 @@ class VAE(Autoencoder):
         """
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         num_samples = check_positive_integer("num_samples", num_samples)
-        chunk = min(num_samples, max(1, ROWS_AT_A_TIME // batch_size))
+        known = is_array(first_of(inputs))
+        rows = min(batch_size, len(first_of(inputs))) if known else batch_size
+        chunk = min(num_samples, max(1, ROWS_AT_A_TIME // rows))
 
         learned = {}
         if isinstance(self.prior, LearnedPrior):

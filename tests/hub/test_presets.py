@@ -218,3 +218,16 @@ def test_interrupted_save_leaves_nothing_that_loads(copy, monkeypatch):
         model.save_to_preset(copy)
     with pytest.raises(ValueError, match="is missing"):
         ka.VAE.from_preset(copy)
+
+
+def test_loading_draws_no_random_start(monkeypatch):
+    def drawn(self, shape, dtype=None, **kwargs):
+        raise AssertionError("A random start was drawn for weights that are read.")
+
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", drawn)
+    model = ka.VAE.from_preset("vae_mlp_digits")
+    assert keras.initializers.VarianceScaling.__call__ is drawn
+    assert isinstance(model.encoder.layers[-1].kernel_initializer, keras.initializers.GlorotUniform)
+    assert np.abs(model.encoder.layers[-1].kernel.numpy()).max() > 0
+    with pytest.raises(AssertionError, match="random start"):
+        ka.VAE.from_preset("vae_mlp_digits", load_weights=False)
