@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_aevae import _replicas
 from keras_aevae._checks import check_name, check_number, check_positive_integer, check_seed
 
 TERMS = {"ema": ("commitment",), "gradient": ("codebook", "commitment")}
@@ -88,7 +89,7 @@ class VectorQuantizer(keras.layers.Layer):
             )
         self.revive_below = check_number("revive_below", revive_below, minimum=0)
         self.seed = None if seed is None else check_seed(seed)
-        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.seed_generator = _replicas.SeedGenerator(self.seed)
 
     def build(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
@@ -143,6 +144,8 @@ class VectorQuantizer(keras.layers.Layer):
         ones = ops.ones_like(vectors[:, 0])
         count = ops.segment_sum(ones, nearest, num_segments=self.num_codes)
         total = ops.segment_sum(vectors, nearest, num_segments=self.num_codes)
+        # Over the global batch: so the codebook is the same on every replica.
+        count, total = map(_replicas.sum_over_replicas, (count, total))
         self.num_batches.assign_add(1.0)
         rate = ops.maximum(1.0 / self.num_batches, 1.0 - self.decay)
         size = self.cluster_size + rate * (count - self.cluster_size)
@@ -157,7 +160,7 @@ class VectorQuantizer(keras.layers.Layer):
             drawn = keras.random.randint(
                 (self.num_codes,), 0, ops.shape(vectors)[0], seed=self.seed_generator
             )
-            inputs = ops.take(vectors, drawn, axis=0)
+            inputs = _replicas.of_first_replica(ops.take(vectors, drawn, axis=0))
             # As if the code had won its input once a batch: time to find more.
             fresh = max(1.0, self.revive_below)
             size = ops.where(dead, fresh, size)

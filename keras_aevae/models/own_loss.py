@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_aevae import _replicas
 from keras_aevae.models.inference import compiled
 
 
@@ -25,6 +26,9 @@ class OwnLoss(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return _replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
+
     def call_compiled(self, method, *tensors, **settings):
         """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
 
@@ -39,7 +43,6 @@ class OwnLoss(keras.Model):
 
 def weighted_mean(values, sample_weight=None):
     """The mean of `values`, shape (batch,), weighted; 0 where all weights are."""
-    if sample_weight is None:
-        return ops.mean(values)
-    weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
-    return ops.divide_no_nan(ops.sum(weight * values), ops.sum(weight))
+    if sample_weight is not None:
+        sample_weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
+    return _replicas.weighted_mean(values, sample_weight)
