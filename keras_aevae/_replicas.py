@@ -108,16 +108,35 @@ def part_of_loss(loss):
     return loss / num_replicas() if keras.backend.backend() == "tensorflow" else loss
 
 
+# Keras 3.15 doesn't train with several TensorFlow workers by itself (keras-team/keras#20585). Two
+# things stop it, and these mend them.
+
+
+def of_tensorflow_workers(strategy):
+    """Whether TensorFlow's `strategy` is of several workers: Keras asks the same."""
+    import tensorflow as tf
+
+    workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return workers and strategy.extended._in_multi_worker_mode()
+
+
+def local_batch(strategy, iterator):
+    """This worker's part of the first batch, for Keras to build from, which would take the mean of
+    the workers' parts."""
+    _, _, distributed = next(iter(iterator))
+    return keras.tree.map_structure(
+        lambda value: strategy.experimental_local_results(value)[0], next(distributed)
+    )
+
+
 def logs_of_replica(logs):
-    """A step's `logs` as Keras can reduce them: with several TensorFlow workers it takes their
-    mean along a batch axis, which scalars don't have (keras-team/keras#20585)."""
+    """A step's `logs` as Keras can reduce them: with several workers it takes their mean along a
+    batch axis, which scalars don't have."""
     if keras.backend.backend() != "tensorflow" or not tensorflow_context():
         return logs
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-    workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    if not workers or not strategy.extended._in_multi_worker_mode():  # as Keras asks
+    if not of_tensorflow_workers(tf.distribute.get_strategy()):
         return logs
     return {name: ops.expand_dims(value, 0) for name, value in logs.items()}
 

@@ -249,7 +249,7 @@ class Autoencoder(Verbs, OwnLoss):
             kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
-        if self.start_size and not int(self.step):
+        if self.start_size and not int(self.step.numpy()):
             first, x = some_examples(x, self.start_size)
             self.start_from(_replicas.of_first_process(first))
         return super().fit(x, y, **kwargs)

@@ -29,6 +29,12 @@ class OwnLoss(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return _replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Of Keras's TensorFlow trainer, which fails here with several workers.
+        if iterator is not None and _replicas.of_tensorflow_workers(self.distribute_strategy):
+            iterator, data_batch = None, _replicas.local_batch(self.distribute_strategy, iterator)
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
     def call_compiled(self, method, *tensors, **settings):
         """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
 

@@ -85,7 +85,7 @@ def train(share=lambda arrays: arrays, batch_size=GLOBAL_BATCH, callbacks=list, 
         if name == "weighted examples":
             settings["sample_weight"] = share(sample_weight)
         history = model.fit(share(x), callbacks=callbacks(), **settings).history
-        assert int(model.step) == STEPS
+        assert int(model.step.numpy()) == STEPS
         results |= {f"{name}: {term}": value[-1] for term, value in history.items()}
         results |= {
             f"{name}: {i} {variable.path}".replace("/", "."): keras.ops.convert_to_numpy(variable)

@@ -41,7 +41,10 @@ def tensorflow_mirrored():
 def tensorflow_workers():
     import tensorflow as tf
 
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    global INDEX
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    INDEX = strategy.cluster_resolver.task_id
+    return strategy
 
 
 def torch_processes():
