@@ -36,9 +36,18 @@ share = x_train[index::processes]
 keras.utils.set_random_seed(0)  # the same in every process: they start from the same weights
 vae = VAE(*networks.mlp(x_train.shape[1:], latent_dim=8, hidden=(64,)), seed=0)
 vae.compile()
-callbacks = []
-if index == 0:  # one process writes
-    callbacks = [keras.callbacks.ModelCheckpoint("vae.weights.h5", save_weights_only=True)]
+
+
+def save(epoch, logs):
+    # Outside the distribution: Keras makes variables while it saves, and within the distribution
+    # every process would have to make them too. So ModelCheckpoint doesn't do here.
+    keras.distribution.set_distribution(None)
+    vae.save_weights("vae.weights.h5")
+    keras.distribution.set_distribution(distribution)
+
+
+# One process writes.
+callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=save)] if index == 0 else []
 vae.fit(
     share,
     batch_size=GLOBAL_BATCH // processes,
