@@ -99,9 +99,7 @@ class TorchDataParallel(keras.callbacks.Callback):
         with torch.no_grad():
             for variable in [*self.model.variables, *self.model.optimizer.variables]:
                 torch.distributed.broadcast(variable.value, src=0)
-        self.parallel = torch.nn.parallel.DistributedDataParallel(
-            weights_of(self.model), broadcast_buffers=False
-        )
+        self.parallel = torch.nn.parallel.DistributedDataParallel(weights_of(self.model))
 
     def average_state(self):
         """Average the state that isn't trained and that the processes don't share already."""

@@ -41,8 +41,14 @@ def vae(**settings):
 
 
 def vq_vae():
+    class GivenStart(ka.VQVAE):
+        """Starts its codebook from the same examples, whatever share of them it is given."""
+
+        def start_from(self, x):
+            super().start_from(data()[0])
+
     quantizer = ka.layers.VectorQuantizer(8, seed=0)
-    return ka.VQVAE(*ka.networks.mlp(SHAPE, LATENT, hidden=(16,)), quantizer=quantizer)
+    return GivenStart(*ka.networks.mlp(SHAPE, LATENT, hidden=(16,)), quantizer=quantizer)
 
 
 class ShowNoise(ka.VAE):
