@@ -11,7 +11,7 @@ import math
 import keras
 from keras import ops
 
-from keras_aevae import hub
+from keras_aevae import _replicas, hub
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
 from keras_aevae.layers import Sampling
 from keras_aevae.models.checks import check_fit_data, check_networks, check_values
@@ -221,7 +221,7 @@ class Autoencoder(Verbs, OwnLoss):
         loss = sum(weight * terms[name] for name, weight in self.coefficients().items())
         if training:
             self.step.assign_add(1)
-        return weighted_mean(loss, sample_weight) + sum(self.losses)
+        return _replicas.part_of_loss(weighted_mean(loss, sample_weight) + sum(self.losses))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
@@ -249,9 +249,9 @@ class Autoencoder(Verbs, OwnLoss):
             kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
-        if self.start_size and not int(self.step):
+        if self.start_size and not int(self.step.numpy()):
             first, x = some_examples(x, self.start_size)
-            self.start_from(first)
+            self.start_from(_replicas.of_first_process(first))
         return super().fit(x, y, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):

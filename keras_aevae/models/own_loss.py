@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_aevae import _replicas
 from keras_aevae.models.inference import compiled
 
 
@@ -48,6 +49,15 @@ class OwnLoss(keras.Model):
 
         return recorded_step(self, made, training=kind == "train")
 
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return _replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Of Keras's TensorFlow trainer, which fails here with several workers.
+        if iterator is not None and _replicas.of_tensorflow_workers(self.distribute_strategy):
+            iterator, data_batch = None, _replicas.local_batch(self.distribute_strategy, iterator)
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
     def call_compiled(self, method, *tensors, **settings):
         """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
 
@@ -62,7 +72,6 @@ class OwnLoss(keras.Model):
 
 def weighted_mean(values, sample_weight=None):
     """The mean of `values`, shape (batch,), weighted; 0 where all weights are."""
-    if sample_weight is None:
-        return ops.mean(values)
-    weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
-    return ops.divide_no_nan(ops.sum(weight * values), ops.sum(weight))
+    if sample_weight is not None:
+        sample_weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
+    return _replicas.weighted_mean(values, sample_weight)

@@ -6,6 +6,8 @@ https://arxiv.org/abs/1606.04934, equation 15.
 
 from keras import ops
 
+from keras_aevae import _replicas
+
 
 def free_bits(kl_per_dimension, nats):
     """What free bits add to the KL: nats, shape (batch,).
@@ -28,5 +30,5 @@ def free_bits(kl_per_dimension, nats):
     """
     kl_per_dimension = ops.convert_to_tensor(kl_per_dimension)
     # The batch mean only chooses which dimensions are free; the result stays per example.
-    free = ops.mean(kl_per_dimension, axis=0, keepdims=True) < nats
+    free = _replicas.global_mean(kl_per_dimension, axis=0) < nats
     return ops.sum(ops.where(free, nats - kl_per_dimension, 0.0), axis=-1)

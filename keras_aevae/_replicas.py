@@ -1,0 +1,155 @@
+"""What replicas of a model tell each other within a training step.
+
+Under TensorFlow's strategies and PyTorch's DistributedDataParallel each replica sees a part of the
+global batch, so what is taken over the batch must be taken over all the parts. JAX needs none of
+it: its one program sees the global batch. Where there is one replica, all of this does nothing.
+"""
+
+import keras
+from keras import ops
+
+# Set by `keras_aevae.distributed.TorchDataParallel` while its processes share a training step:
+# that a process group exists does not mean that they do.
+_torch = {"sharing": False}
+
+# The golden ratio of 2**32: multiples of it, modulo 2**32, lie far apart however many there are.
+SEED_SPACING = 0x9E3779B9
+
+
+def share_torch_steps(sharing):
+    """Whether PyTorch's processes are within a training step that they take together."""
+    _torch["sharing"] = sharing
+
+
+def tensorflow_context():
+    """TensorFlow's replica, or None where one device has the whole batch."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
+def num_replicas():
+    """Replicas that take this training step together, each with a part of its batch."""
+    if keras.backend.backend() == "tensorflow" and (context := tensorflow_context()):
+        return context.num_replicas_in_sync
+    if keras.backend.backend() == "torch" and _torch["sharing"]:
+        import torch
+
+        return torch.distributed.get_world_size()
+    return 1
+
+
+def replica_index():
+    """Which of them this one is: from 0."""
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_context().replica_id_in_sync_group
+    import torch
+
+    return torch.distributed.get_rank()
+
+
+def sum_over_replicas(value):
+    """The sum of `value` over the replicas, without gradient between them."""
+    if num_replicas() == 1:
+        return value
+    value = ops.stop_gradient(value)
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_context().all_reduce("SUM", value)
+    import torch
+
+    value = value.clone()
+    torch.distributed.all_reduce(value)
+    return value
+
+
+def of_first_replica(value):
+    """The first replica's `value`, for all of them."""
+    if num_replicas() == 1:
+        return value
+    return sum_over_replicas(value * ops.cast(replica_index() == 0, value.dtype))
+
+
+def of_first_process(array):
+    """The first process's `array`, for all of JAX's, whose weights must be given the same values.
+    (PyTorch's are given the first's weights before the first step, TensorFlow's all the data.)"""
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
+        return array
+    import jax
+
+    if jax.process_count() == 1:
+        return array
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.broadcast_one_to_all(array)
+
+
+def weighted_mean(values, weight=None, axis=None):
+    """The mean of `values` over the batch (or over all), as this replica's part in it: the mean
+    of what the replicas return is that over the global batch. 0 where all weights are, or where
+    the replica has no example."""
+    if weight is None and num_replicas() == 1:
+        return ops.mean(values, axis=axis)
+    if weight is None:
+        weight = ops.ones_like(values)
+    total = sum_over_replicas(ops.sum(weight, axis=axis)) / num_replicas()
+    return ops.divide_no_nan(ops.sum(weight * values, axis=axis), total)
+
+
+def global_mean(values, axis=None):
+    """The mean of `values` over the global batch (or over all), without gradient."""
+    mean = ops.stop_gradient(weighted_mean(values, axis=axis))
+    return sum_over_replicas(mean) / num_replicas()
+
+
+def part_of_loss(loss):
+    """What Keras's `train_step` takes for the `loss` of a replica: TensorFlow's optimizers add the
+    replicas' gradients up; PyTorch's DistributedDataParallel averages them itself."""
+    return loss / num_replicas() if keras.backend.backend() == "tensorflow" else loss
+
+
+# Keras 3.15 doesn't train with several TensorFlow workers by itself (keras-team/keras#20585). Two
+# things stop it, and these mend them.
+
+
+def of_tensorflow_workers(strategy):
+    """Whether TensorFlow's `strategy` is of several workers: Keras asks the same."""
+    import tensorflow as tf
+
+    workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return workers and strategy.extended._in_multi_worker_mode()
+
+
+def local_batch(strategy, iterator):
+    """This worker's part of the first batch, for Keras to build from, which would take the mean of
+    the workers' parts."""
+    _, _, distributed = next(iter(iterator))
+    return keras.tree.map_structure(
+        lambda value: strategy.experimental_local_results(value)[0], next(distributed)
+    )
+
+
+def logs_of_replica(logs):
+    """A step's `logs` as Keras can reduce them: with several workers it takes their mean along a
+    batch axis, which scalars don't have."""
+    if keras.backend.backend() != "tensorflow" or not tensorflow_context():
+        return logs
+    import tensorflow as tf
+
+    if not of_tensorflow_workers(tf.distribute.get_strategy()):
+        return logs
+    return {name: ops.expand_dims(value, 0) for name, value in logs.items()}
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's, with other noise on each replica: equal noise would tie their gradients together.
+
+    The state is the same on all of them, so that one checkpoint is enough.
+    """
+
+    def next(self, ordered=True):
+        seed = super().next(ordered)
+        if num_replicas() == 1:
+            return seed
+        offset = ops.cast(replica_index(), "int64") * SEED_SPACING % 2**32
+        return seed + ops.cast(ops.stack([offset, ops.zeros_like(offset)]), seed.dtype)

@@ -1,0 +1,142 @@
+"""PyTorch's data parallelism in Keras's `fit`; JAX and TensorFlow bring their own to Keras.
+
+Li et al. 2020, PyTorch Distributed, https://arxiv.org/abs/2006.15704
+"""
+
+import keras
+
+from keras_aevae import _replicas
+
+
+class TorchDataParallel(keras.callbacks.Callback):
+    """Trains one model in several processes with `torch.nn.parallel.DistributedDataParallel`.
+
+    Start the script with `torchrun`, call `torch.distributed.init_process_group`, give each process
+    a share of the data, all of the same size, and put this callback first in `fit`. The step is
+    then the one that a single process would take on the global batch, which is the processes'
+    batches together: `batch_size` is that of one process.
+
+    Before the first step all weights, the optimizer's too, become those of process 0. Gradients
+    are averaged as they are computed, noise differs between processes, and every number in the
+    logs is the processes' mean, so that `EarlyStopping` and `ReduceLROnPlateau` decide alike on
+    all of them. Moving statistics, such as those of batch normalisation, are averaged at the end
+    of an epoch. Let process 0 alone save.
+
+    Misleads where the processes don't do the same: one that takes fewer steps, or evaluates alone
+    within `fit`, leaves the others waiting until the process group's `timeout`. A batch that is
+    not whole at the end of an epoch counts as much as a whole one in the logs. Every trainable
+    weight must have a gradient.
+
+    Example (with `torchrun --nproc-per-node 2`):
+
+    ```python
+    torch.distributed.init_process_group()
+    rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    share = x[: len(x) // processes * processes][rank::processes]
+    vae.fit(share, batch_size=128 // processes, callbacks=[TorchDataParallel()])
+    ```
+    """
+
+    def __init__(self):
+        super().__init__()
+        if keras.backend.backend() != "torch":
+            raise RuntimeError(
+                "TorchDataParallel is for the backend 'torch'. Received: KERAS_BACKEND="
+                f"{keras.backend.backend()!r}. On JAX use keras.distribution.DataParallel, on "
+                "TensorFlow tf.distribute."
+            )
+        import torch
+
+        if not torch.distributed.is_initialized():
+            raise RuntimeError(
+                "TorchDataParallel needs a process group. Received: none. Start the script with "
+                "`torchrun --nproc-per-node N` and call torch.distributed.init_process_group()."
+            )
+        self.parallel = None
+
+    def on_train_begin(self, logs=None):
+        self.parallel = None
+        # Recorded operations would go past DistributedDataParallel: Keras's own step doesn't.
+        self.train_function = self.model.train_function
+        self.model.train_function = getattr(self.train_function, "eagerly", self.train_function)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.parallel is None:  # here, when other callbacks have loaded what they load
+            self.start()
+        # Nothing to compute: it makes ready to average the gradients of the next backward pass,
+        # which Keras's own `train_step` takes.
+        self.parallel()
+        _replicas.share_torch_steps(True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        _replicas.share_torch_steps(False)
+
+    def on_test_begin(self, logs=None):
+        self.average_state()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.average_state()
+        if logs:
+            import torch
+
+            names = sorted(logs)
+            # Made on the model's device, which is the one that the processes talk over.
+            values = keras.ops.convert_to_tensor([float(logs[name]) for name in names], "float32")
+            torch.distributed.all_reduce(values)
+            values = (values / torch.distributed.get_world_size()).tolist()
+            logs.update(zip(names, values))
+
+    def on_train_end(self, logs=None):
+        self.parallel = None
+        self.model.train_function = self.train_function
+
+    def start(self):
+        import torch
+
+        steps = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(steps, self.params["steps"])
+        if len(set(steps)) > 1:
+            raise ValueError(
+                "Each process must take the same number of steps in an epoch. Received: "
+                f"{steps} steps. Give all of them shares of the same size."
+            )
+        with torch.no_grad():
+            for variable in [*self.model.variables, *self.model.optimizer.variables]:
+                torch.distributed.broadcast(variable.value, src=0)
+        self.parallel = torch.nn.parallel.DistributedDataParallel(weights_of(self.model))
+
+    def average_state(self):
+        """Average the state that isn't trained and that the processes don't share already."""
+        import torch
+
+        if self.parallel is None:
+            return
+        values = [
+            variable.value
+            for variable in self.model.non_trainable_variables
+            if variable.value.is_floating_point()
+        ]
+        if not values:
+            return
+        with torch.no_grad():
+            flat = torch.cat([value.reshape(-1).float() for value in values])
+            torch.distributed.all_reduce(flat)
+            flat /= torch.distributed.get_world_size()
+            parts = flat.split([value.numel() for value in values])
+            for value, part in zip(values, parts):
+                value.copy_(part.reshape(value.shape))
+
+
+def weights_of(model):
+    """A torch module of the model's trainable weights, which computes nothing."""
+    import torch
+
+    class Weights(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.ParameterList([v.value for v in model.trainable_variables])
+
+        def forward(self):
+            return None
+
+    return Weights()
