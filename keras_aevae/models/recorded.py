@@ -8,6 +8,7 @@ recording, once. What can't be recorded, such as a branch on a tensor's value, r
 
 import contextlib
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -50,8 +51,8 @@ class Recorded:
             graph = self.graphs[key] = self.record(arguments)
         if graph in (None, NEVER):
             return self.eagerly(*arguments)
-        operations, variables, structure = graph
-        tensors = [a for a in flat if torch.is_tensor(a)]
+        operations, variables, used, structure = graph
+        tensors = itertools.compress([a for a in flat if torch.is_tensor(a)], used)
         with torch.no_grad():
             outputs = operations(*[v.value for v in variables], *tensors)
         return keras.tree.pack_sequence_as(structure, outputs)
@@ -70,12 +71,19 @@ class Recorded:
             return keras.tree.flatten(outputs)
 
         tensors = [*(v.value for v in variables), *filter(torch.is_tensor, flat)]
+        num_tensors = len(tensors) - len(variables)
         try:
             graph = make_fx(flat_step, tracing_mode="fake")(
                 *[tensor.detach() for tensor in tensors]
             )
         except Exception:  # whatever recording trips over; a mistake will raise eagerly too
             return NEVER
+        # What isn't used needn't be passed: a verb uses half of the weights.
+        places = graph.graph.find_nodes(op="placeholder")
+        used = [bool(place.users) for place in places]
+        for place in places:
+            if not place.users:
+                graph.graph.erase_node(place)
         # While recording some tensors are contiguous that aren't afterwards: no view of them then.
         for node in graph.graph.nodes:
             if node.target is torch.ops.aten.view.default:
@@ -83,7 +91,8 @@ class Recorded:
         graph.recompile()
         if self.compiled:
             graph = torch.compile(graph, dynamic=False)
-        return graph, variables, structure
+        variables = [v for v, needed in zip(variables, used) if needed]
+        return graph, variables, used[len(used) - num_tensors :], structure
 
 
 def write(scope, mapping, before=None):

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import keras_aevae as ka
-from keras_aevae.distributions import diagonal_gaussian
 from keras_aevae._requirements import installed_backends
+from keras_aevae.distributions import diagonal_gaussian
 
 N, D, HIDDEN, LATENT = 16, 12, 10, 3
 
