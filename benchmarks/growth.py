@@ -27,7 +27,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from _side_by_side import (
+from contestants import (
     Parent,
     PeakOfAnonymous,
     contestants,

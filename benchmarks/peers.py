@@ -32,7 +32,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _side_by_side import (
+from contestants import (
     Parent,
     contestants,
     median,
