@@ -2,8 +2,8 @@
 
     for b in jax tensorflow torch; do KERAS_BACKEND=$b python benchmarks/inference.py; done
 
-The raw pass is in `by_hand/`: the same layers and weights without Keras, compiled (torch: eager, as
-the verbs are, and by `torch.compile` with --compiled), over the same batches, NumPy in and out.
+The raw pass is in `by_hand/`: the same layers and weights without Keras, compiled (torch: eager),
+over the same batches, NumPy in and out.
 Rounds alternate, their median counts, after a round of warm-up.
 """
 
@@ -33,17 +33,15 @@ def main():
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--compiled", action="store_true", help="torch: both by torch.compile")
     arguments = parser.parse_args()
     backend, n, size = keras.backend.backend(), arguments.images, arguments.batch_size
-    compiled = arguments.compiled or backend != "torch"
     by_hand = importlib.import_module(f"by_hand.{backend}")
     print("| backend | networks | verb | images/s | by hand | relative | one image, ms |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case, (load, build) in CASES.items():
         x = load(n if "28" in case else n // 5)
-        model = vae(build, x.shape[1:], jit_compile=arguments.compiled or "auto")
-        raw = by_hand.forward(weights_of(model), x.shape[1:], compiled)
+        model = vae(build, x.shape[1:])
+        raw = by_hand.forward(weights_of(model), x.shape[1:], compiled=backend != "torch")
         z = model.encode(x)
         np.testing.assert_allclose(z[:size], raw["encode"](x[:size]), atol=1e-4)
         for verb in ("encode", "decode", "reconstruct", "sample"):
@@ -62,7 +60,7 @@ def main():
             _, single = side_by_side({"ours": partial(ours, one)}, 50)
             c = single["ours"]
             print(
-                f"| {backend}{', compiled' if arguments.compiled else ''} | {case} | {verb} | "
+                f"| {backend} | {case} | {verb} | "
                 f"{len(x) / a:.0f} | {len(x) / b:.0f} | {b / a:.2f} | {1000 * c:.2f} |",
                 flush=True,
             )

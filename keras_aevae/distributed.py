@@ -56,9 +56,18 @@ class TorchDataParallel(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.parallel = None
-        # Recorded operations would go past DistributedDataParallel: Keras's own step doesn't.
         self.train_function = self.model.train_function
-        self.model.train_function = getattr(self.train_function, "eagerly", self.train_function)
+        # Recorded operations would go past DistributedDataParallel: Keras's own step doesn't.
+        keras_step = getattr(self.train_function, "eagerly", self.train_function)
+
+        def step(data):
+            _replicas.share_torch_steps(True)
+            try:
+                return keras_step(data)
+            finally:
+                _replicas.share_torch_steps(False)
+
+        self.model.train_function = step
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.parallel is None:  # here, when other callbacks have loaded what they load
@@ -66,10 +75,6 @@ class TorchDataParallel(keras.callbacks.Callback):
         # Nothing to compute: it makes ready to average the gradients of the next backward pass,
         # which Keras's own `train_step` takes.
         self.parallel()
-        _replicas.share_torch_steps(True)
-
-    def on_train_batch_end(self, batch, logs=None):
-        _replicas.share_torch_steps(False)
 
     def on_test_begin(self, logs=None):
         self.average_state()

@@ -1,6 +1,9 @@
 import keras
 import pytest
 
+# Of what PyTorch alone has.
+collect_ignore = [] if keras.backend.backend() == "torch" else ["models/test_recorded.py"]
+
 
 def jax_gradient(f, arrays):
     import jax

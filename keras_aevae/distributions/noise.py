@@ -41,6 +41,7 @@ def torch_operation(name):
         def uniform(seed: torch.Tensor, shape: list[int]) -> torch.Tensor:
             return torch.rand(shape, generator=generator(seed), device=seed.device)
 
+        operations = {}
         for draw in (normal, uniform):
             operation = torch.library.custom_op(
                 f"keras_aevae::{draw.__name__}", draw, mutates_args=()
@@ -48,5 +49,6 @@ def torch_operation(name):
             operation.register_fake(
                 lambda seed, shape: torch.empty(shape, device=seed.device, dtype=torch.float32)
             )
-            OPERATIONS[draw.__name__] = operation
+            operations[draw.__name__] = operation
+        OPERATIONS.update(operations)
     return OPERATIONS[name]

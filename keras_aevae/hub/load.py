@@ -41,7 +41,7 @@ def load(cls, preset, load_weights=True, overrides=None):
     if load_weights:
         check_sha256(directory / WEIGHTS, metadata.get("weights_sha256"))
     try:
-        with no_random_starts() if load_weights else contextlib.nullcontext():
+        with ONE_AT_A_TIME, no_random_starts() if load_weights else contextlib.nullcontext():
             model = found.from_config({**config["config"], **(overrides or {})})
     except (KeyError, TypeError) as error:
         raise ValueError(
@@ -50,6 +50,9 @@ def load(cls, preset, load_weights=True, overrides=None):
     if load_weights:
         model.load_weights(directory / WEIGHTS)
     return model
+
+
+ONE_AT_A_TIME = threading.RLock()
 
 
 @contextlib.contextmanager

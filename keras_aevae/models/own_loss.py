@@ -20,6 +20,7 @@ class OwnLoss(keras.Model):
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
         super().compile(optimizer=optimizer, **kwargs)
+        self.__dict__.pop("_compiled", None)  # verbs compiled before something was changed
 
     def compile_from_config(self, config):
         # Keras compiles a reloaded model only where `compile` is its own.

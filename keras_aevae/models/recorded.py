@@ -3,12 +3,15 @@
 Run eagerly, a small step spends more time in the Python of layers, metrics and optimizers than in
 its arithmetic. Recorded, it is a list of tensor operations. JAX and TensorFlow trace their steps
 for the same reason, and the same rules hold: what is no operation on tensors happens while
-recording, once. What can't be recorded, such as a branch on a tensor's value, runs as it did.
+recording, once. So a number that changes in training must be a schedule or a variable, and what is
+frozen or replaced asks for another `compile`. What can't be recorded, such as a branch on a
+tensor's value, runs as it did, and the logger of this module says so.
 """
 
 import contextlib
 import functools
 import itertools
+import logging
 
 import keras
 import numpy as np
@@ -29,11 +32,13 @@ class Recorded:
         step: function of (mapping, *arguments) that does the same, where `mapping` is a list of
             pairs (variable, tensor): it reads the variables' values there and writes them there.
         variables: function of nothing: all Keras variables that are read or assigned.
+        first: what to call instead of `eagerly` before there are operations; by default that.
         compiled: hand the recorded operations to `torch.compile`.
     """
 
-    def __init__(self, eagerly, step, variables, compiled=False):
+    def __init__(self, eagerly, step, variables, first=None, compiled=False):
         self.eagerly = eagerly
+        self.first = first or eagerly
         self.step = step
         self.variables = variables
         self.compiled = compiled
@@ -45,9 +50,10 @@ class Recorded:
             return self.eagerly(*arguments)
         key = tuple((a.shape, a.dtype, a.device) if torch.is_tensor(a) else a for a in flat)
         graph = self.graphs.get(key)
-        if graph is None:
-            self.graphs[key] = FIRST_SEEN if len(self.graphs) < MOST_SHAPES else NEVER
-        elif graph is FIRST_SEEN:
+        if graph is None and len(self.graphs) < MOST_SHAPES:
+            self.graphs[key] = FIRST_SEEN
+            return self.first(*arguments)
+        if graph is FIRST_SEEN:
             graph = self.graphs[key] = self.record(arguments)
         if graph in (None, NEVER):
             return self.eagerly(*arguments)
@@ -76,7 +82,8 @@ class Recorded:
             graph = make_fx(flat_step, tracing_mode="fake")(
                 *[tensor.detach() for tensor in tensors]
             )
-        except Exception:  # whatever recording trips over; a mistake will raise eagerly too
+        except Exception as error:  # whatever it trips over; a mistake will raise eagerly too
+            logging.getLogger(__name__).info("Runs eagerly, not recorded: %r", error)
             return NEVER
         # What isn't used needn't be passed: a verb uses half of the weights.
         places = graph.graph.find_nodes(op="placeholder")
@@ -84,10 +91,7 @@ class Recorded:
         for place in places:
             if not place.users:
                 graph.graph.erase_node(place)
-        # While recording some tensors are contiguous that aren't afterwards: no view of them then.
-        for node in graph.graph.nodes:
-            if node.target is torch.ops.aten.view.default:
-                node.target = torch.ops.aten.reshape.default
+        replay_any_strides(graph.graph)
         graph.recompile()
         if self.compiled:
             graph = torch.compile(graph, dynamic=False)
@@ -95,14 +99,45 @@ class Recorded:
         return graph, variables, used[len(used) - num_tensors :], structure
 
 
+def replay_any_strides(graph):
+    """Let operations take tensors that were contiguous while recording and aren't afterwards."""
+    for node in graph.nodes:
+        mutated = any(getattr(u.target, "_schema", u).is_mutable for u in node.users if is_call(u))
+        if node.target is torch.ops.aten.view.default and not mutated:
+            node.target = torch.ops.aten.reshape.default
+        if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
+            with graph.inserting_before(node):
+                contiguous = [
+                    graph.call_function(torch.ops.aten.contiguous.default, (gradient,))
+                    for gradient in node.args[1]
+                ]
+            node.update_arg(1, contiguous)
+
+
+def is_call(node):
+    return node.op == "call_function" and hasattr(node.target, "_schema")
+
+
+class Scope(keras.StatelessScope):
+    """As in Keras's eager PyTorch, no gradient goes through what a variable was assigned."""
+
+    def add_update(self, update):
+        variable, value = update
+        super().add_update((variable, value.detach()))
+
+
 def write(scope, mapping, before=None):
     """Copy the values that variables have in `scope` to their tensors in `mapping`, where they
     aren't the ones from `before` (by default `mapping`'s own)."""
+    changed = []
     for (variable, tensor), (_, old) in zip(mapping, before or mapping):
         new = scope.get_current_value(variable)
         if new is not old:
-            with torch.no_grad():
-                tensor.copy_(new)
+            # A copy of its own, should it be another variable's tensor.
+            changed.append((tensor, new.detach().clone()))
+    with torch.no_grad():
+        for tensor, new in changed:
+            tensor.copy_(new)
 
 
 def recorded_function(model, function):
@@ -113,12 +148,12 @@ def recorded_function(model, function):
             return function(*arguments)
 
     def step(mapping, *arguments):
-        with torch.no_grad(), keras.StatelessScope(mapping) as scope:
+        with torch.no_grad(), Scope(mapping) as scope:
             outputs = function(*arguments)
         write(scope, mapping)
         return outputs
 
-    return Recorded(eagerly, step, lambda: model.variables, model.jit_compile is True)
+    return Recorded(eagerly, step, lambda: model.variables)
 
 
 def recorded_step(model, eagerly, training):
@@ -132,11 +167,12 @@ def recorded_step(model, eagerly, training):
         loss = model.compute_loss(x, y, y_pred, sample_weight, training=training)
         batch_size = len(next(a for a in keras.tree.flatten(x) if a is not None))
         model._loss_tracker.update_state(loss, sample_weight=batch_size)
-        return loss, model.compute_metrics(x, y, y_pred, sample_weight)
+        return loss, (x, y, y_pred, sample_weight)
 
     def test_step(mapping, data):
-        with torch.no_grad(), keras.StatelessScope(mapping, collect_losses=True) as scope:
-            _, logs = forward(data)
+        with torch.no_grad(), Scope(mapping, collect_losses=True) as scope:
+            _, batch = forward(data)
+            logs = model.compute_metrics(*batch)
         write(scope, mapping)
         return logs
 
@@ -147,24 +183,34 @@ def recorded_step(model, eagerly, training):
             (v, value.detach().requires_grad_() if id(v) in known else value)
             for v, value in mapping
         ]
-        with torch.enable_grad(), keras.StatelessScope(leaves, collect_losses=True) as scope:
-            loss, logs = forward(data)
+        with torch.enable_grad(), Scope(leaves, collect_losses=True) as scope:
+            loss, batch = forward(data)
             loss = model.optimizer.scale_loss(loss)
         values = {id(v): value for v, value in leaves}
         gradients = torch.autograd.grad(loss, [values[id(v)] for v in variables], allow_unused=True)
         write(scope, mapping, leaves)
         # Compiled, the optimizer's many small operations become one by themselves.
         fused = contextlib.nullcontext() if compiled else fused_adam(model.optimizer)
-        with keras.StatelessScope(mapping) as scope, fused:
-            model.optimizer.apply(gradients, variables)
+        with torch.no_grad(), Scope(mapping) as scope:
+            with fused:
+                model.optimizer.apply(gradients, variables)
+            logs = model.compute_metrics(*batch)
         write(scope, mapping)
-        return {name: value.detach() for name, value in logs.items()}
+        return logs
+
+    def keras_step(data):  # not compiled: for one step that would take half a minute
+        if not training:
+            with torch.no_grad():
+                return model.test_step(data[0])
+        logs = model.train_step(data[0])
+        model.zero_grad()  # recorded steps keep no gradients
+        return logs
 
     def all_variables():
         return model.variables + model.metrics_variables + model.optimizer.variables
 
     step = train_step if training else test_step
-    return Recorded(eagerly, step, all_variables, compiled)
+    return Recorded(eagerly, step, all_variables, keras_step, compiled)
 
 
 @functools.cache
@@ -190,6 +236,9 @@ def fused_adam(optimizer):
 
 def adam_update(optimizer, gradients, variables, learning_rate):
     """Keras's: w -= alpha m / (sqrt(v) + epsilon), with Adam's bias correction within alpha."""
+    kinds = {(v.value.dtype, v.value.device.type) for v in variables}
+    if kinds not in ({(torch.float32, "cpu")}, {(torch.float32, "cuda")}):
+        return adam_class()._parallel_update_step(optimizer, gradients, variables, learning_rate)
     step = keras.ops.cast(optimizer.iterations + 1, "float32")
     alpha = learning_rate * torch.sqrt(1 - optimizer.beta_2**step) / (1 - optimizer.beta_1**step)
 
@@ -200,7 +249,7 @@ def adam_update(optimizer, gradients, variables, learning_rate):
     late = torch.full((), 1e9, device=alpha.device)
     torch._fused_adam_(
         [v.value for v in variables],
-        [g.contiguous() for g in gradients],
+        list(gradients),
         state(optimizer._momentums),
         state(optimizer._velocities),
         state(optimizer._velocity_hats) if optimizer.amsgrad else [],

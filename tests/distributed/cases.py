@@ -94,7 +94,7 @@ def train(share=lambda arrays: arrays, batch_size=GLOBAL_BATCH, callbacks=list, 
         assert int(model.step.numpy()) == STEPS
         results |= {f"{name}: {term}": value[-1] for term, value in history.items()}
         results |= {
-            f"{name}: {i} {variable.path}".replace("/", "."): keras.ops.convert_to_numpy(variable)
+            f"{name}: {i} {variable.name}": keras.ops.convert_to_numpy(variable)
             for i, variable in enumerate(model.trainable_variables + model.non_trainable_variables)
             if keras.backend.is_float_dtype(variable.dtype)
         }

@@ -3,16 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import torch
 
 import keras_aevae as ka
 from keras_aevae import networks
-
-if keras.backend.backend() != "torch":
-    pytest.skip("PyTorch's alone", allow_module_level=True)
-
-import torch
-
-from keras_aevae.models.recorded import MOST_SHAPES, Recorded
+from keras_aevae.models.recorded import MOST_SHAPES, Recorded, write
 
 SHAPE, LATENT = (6,), 2
 
@@ -165,3 +160,93 @@ def test_a_change_of_the_rate_counts(x):
     model.fit(x, batch_size=8, verbose=0)
     for v, old in zip(model.trainable_variables, before):
         np.testing.assert_array_equal(v.numpy(), old)
+
+
+def test_metrics_and_weights_of_the_user(x):
+    results = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        model = MODELS["VAE"]()
+        model.compile(metrics=["mse"], run_eagerly=eagerly)
+        weights = np.linspace(0, 2, len(x)).astype("float32")
+        settings = {"sample_weight": weights, "batch_size": 8, "shuffle": False, "verbose": 0}
+        history = model.fit(x, epochs=4, **settings).history
+        assert eagerly or graphs(model.train_function)
+        results.append({**history, **model.evaluate(x, return_dict=True, verbose=0)})
+    assert "mse" in results[0] and results[0].keys() == results[1].keys()
+    for name in results[0]:
+        np.testing.assert_allclose(results[0][name], results[1][name], rtol=1e-4, err_msg=name)
+
+
+def test_mixed_precision(x):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        recorded, history = trained(MODELS["VAE"], x)
+        _, expected = trained(MODELS["VAE"], x, run_eagerly=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert graphs(recorded.train_function)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-3)
+
+
+def test_accumulated_gradients_run_eagerly(x):
+    def adam():
+        return keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)
+
+    model = check_equal(MODELS["VAE"], x, adam)
+    assert not graphs(model.train_function)
+
+
+def test_no_gradient_through_what_is_assigned(x):
+    class Moving(keras.layers.Layer):
+        def build(self, input_shape):
+            self.mean = self.add_weight(shape=input_shape[1:], initializer="zeros", trainable=False)
+            self.built = True
+
+        def call(self, h):
+            self.mean.assign(0.9 * self.mean.value + 0.1 * keras.ops.mean(h, axis=0))
+            return h * (1 + self.mean.value)
+
+    def build():
+        hidden = [keras.layers.Dense(8), Moving()]
+        return ka.VAE(keras.Sequential([keras.Input(SHAPE), *hidden]), networks_of()[1], seed=1)
+
+    assert graphs(check_equal(build, x).train_function)
+
+
+def test_convolutions():
+    def build():
+        return ka.VAE(*networks.conv((8, 8, 1), LATENT, filters=(4, 8), hidden=8), seed=1)
+
+    images = np.random.default_rng(0).uniform(0.1, 0.9, size=(40, 8, 8, 1)).astype("float32")
+    assert graphs(check_equal(build, images).train_function)
+
+
+def test_one_optimizer_for_each_network(x):
+    def optimizer():
+        rates = keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.01))
+        rates["dense.*"] = keras.optimizers.SGD(0.01)
+        return keras.optimizers.MultiOptimizer(rates)
+
+    assert graphs(check_equal(MODELS["VAE"], x, optimizer).train_function)
+
+
+def test_one_variable_takes_anothers_value():
+    a, b = keras.Variable([1.0]), keras.Variable([2.0])
+
+    def swap(x):
+        old = a.value * 1.0
+        a.assign(b.value)
+        b.assign(old)
+        return x + a.value
+
+    def step(mapping, x):
+        with keras.StatelessScope(mapping) as scope:
+            outputs = swap(x)
+        write(scope, mapping)
+        return outputs
+
+    recorded = Recorded(swap, step, lambda: [a, b])
+    for expected in (2.0, 1.0, 2.0, 1.0):
+        assert float(recorded(torch.zeros(1))) == expected
+        assert [float(a.value), float(b.value)] == [expected, 3.0 - expected]
