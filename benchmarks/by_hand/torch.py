@@ -163,6 +163,8 @@ def forward(weights, shape, compiled=True):
     with_batch = {
         name: lambda a, f=f: run(f, torch.from_numpy(a).to(device)) for name, f in verbs.items()
     }
-    decode_noise = verbs["decode"]
-    draw = lambda n: run(decode_noise, torch.randn((n, latent_dim), device=device))  # noqa: E731
-    return {**with_batch, "sample": draw}
+
+    def sample(n):
+        return run(verbs["decode"], torch.randn((n, latent_dim), device=device))
+
+    return {**with_batch, "sample": sample}
