@@ -1,8 +1,9 @@
 import keras
 import pytest
 
-# Of what PyTorch alone has.
-collect_ignore = [] if keras.backend.backend() == "torch" else ["models/test_recorded.py"]
+# Of what one backend alone has.
+OF_ONE = {"torch": "models/test_recorded.py", "tensorflow": "models/test_tensorflow_graph.py"}
+collect_ignore = [path for name, path in OF_ONE.items() if name != keras.backend.backend()]
 
 
 def jax_gradient(f, arrays):

@@ -15,6 +15,7 @@ from keras_aevae import _replicas, hub
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
 from keras_aevae.layers import Sampling
 from keras_aevae.models.checks import check_fit_data, check_networks, check_values
+from keras_aevae.models.gradients import after_forward
 from keras_aevae.models.inference import is_pair, some_examples
 from keras_aevae.models.own_loss import OwnLoss, weighted_mean
 from keras_aevae.models.verbs import Verbs
@@ -221,7 +222,8 @@ class Autoencoder(Verbs, OwnLoss):
         loss = sum(weight * terms[name] for name, weight in self.coefficients().items())
         if training:
             self.step.assign_add(1)
-        return _replicas.part_of_loss(weighted_mean(loss, sample_weight) + sum(self.losses))
+        loss = weighted_mean(loss, sample_weight) + sum(self.losses)
+        return after_forward(_replicas.part_of_loss(loss))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.

@@ -26,6 +26,30 @@ def frozen(layer):
     )
 
 
+def after_forward(loss):
+    """`loss`, whose gradients are computed after itself.
+
+    TensorFlow drops the edges by which an update waits for an earlier read of the same weights,
+    where it believes the update to be later anyway because of the optimizer's all-reduce, which it
+    then drops too (tensorflow 2.21). What `frozen` reads, on which no gradient of those weights
+    depends, may then be read after the update. Gradients that wait for the loss wait for all that
+    was read for it.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return loss
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def waiting(loss):
+        def gradient(upstream):
+            with tf.control_dependencies([loss]):
+                return tf.identity(upstream)
+
+        return tf.identity(loss), gradient
+
+    return waiting(loss)
+
+
 class Routed:
     """A mixin of models whose encoder and decoder are trained on log-weights of their own.
 
