@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_aevae import _replicas
+from keras_aevae.models.fused_adam import fused_adam
 from keras_aevae.models.inference import compiled
 
 
@@ -36,15 +37,19 @@ class OwnLoss(keras.Model):
         return self.test_function
 
     def recorded(self, kind, force):
-        """Keras's function of a "train" or "test" step; on PyTorch its operations are recorded,
-        unless the step is the user's own or is to run eagerly."""
+        """Keras's function of a "train" or "test" step, with a fused Adam on TensorFlow; on
+        PyTorch its operations are recorded, unless the step is the user's own or is to run
+        eagerly."""
         made = getattr(self, f"{kind}_function")
         if made is not None and not force:
             return made
         getattr(super(), f"make_{kind}_function")(force)
         made, step = getattr(self, f"{kind}_function"), f"{kind}_step"
+        backend = keras.backend.backend()
+        if backend == "tensorflow" and kind == "train":
+            return fused_adam(self.optimizer)(made)
         own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
-        if keras.backend.backend() != "torch" or self.run_eagerly or own:
+        if backend != "torch" or self.run_eagerly or own:
             return made
         from keras_aevae.models.recorded import recorded_step
 

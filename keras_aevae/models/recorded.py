@@ -9,7 +9,6 @@ tensor's value, runs as it did, and the logger of this module says so.
 """
 
 import contextlib
-import functools
 import itertools
 import logging
 
@@ -17,6 +16,8 @@ import keras
 import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+
+from keras_aevae.models.fused_adam import fused_adam
 
 # Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
 MOST_SHAPES = 16
@@ -159,7 +160,6 @@ def recorded_function(model, function):
 def recorded_step(model, eagerly, training):
     """Keras's training or test step of `model`; `eagerly` is Keras's own function of the data."""
     compiled = model.jit_compile is True
-    adam_class()  # makes an optimizer, which can't be done while recording
 
     def forward(data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
@@ -211,54 +211,3 @@ def recorded_step(model, eagerly, training):
 
     step = train_step if training else test_step
     return Recorded(eagerly, step, all_variables, keras_step, compiled)
-
-
-@functools.cache
-def adam_class():
-    """What `keras.optimizers.Adam` makes on PyTorch."""
-    return type(keras.optimizers.Adam())
-
-
-@contextlib.contextmanager
-def fused_adam(optimizer):
-    """Within it, Keras's Adam updates all weights in one pass over memory, not in a dozen."""
-    optimizers = [
-        each for each in getattr(optimizer, "optimizers", [optimizer]) if type(each) is adam_class()
-    ]
-    for each in optimizers:
-        each._parallel_update_step = functools.partial(adam_update, each)
-    try:
-        yield
-    finally:
-        for each in optimizers:
-            del each._parallel_update_step
-
-
-def adam_update(optimizer, gradients, variables, learning_rate):
-    """Keras's: w -= alpha m / (sqrt(v) + epsilon), with Adam's bias correction within alpha."""
-    kinds = {(v.value.dtype, v.value.device.type) for v in variables}
-    if kinds not in ({(torch.float32, "cpu")}, {(torch.float32, "cuda")}):
-        return adam_class()._parallel_update_step(optimizer, gradients, variables, learning_rate)
-    step = keras.ops.cast(optimizer.iterations + 1, "float32")
-    alpha = learning_rate * torch.sqrt(1 - optimizer.beta_2**step) / (1 - optimizer.beta_1**step)
-
-    def state(slots):
-        return [slots[optimizer._get_variable_index(v)].value for v in variables]
-
-    # PyTorch's own bias correction is 1 after very many steps.
-    late = torch.full((), 1e9, device=alpha.device)
-    torch._fused_adam_(
-        [v.value for v in variables],
-        list(gradients),
-        state(optimizer._momentums),
-        state(optimizer._velocities),
-        state(optimizer._velocity_hats) if optimizer.amsgrad else [],
-        [late] * len(variables),
-        lr=alpha,
-        beta1=optimizer.beta_1,
-        beta2=optimizer.beta_2,
-        weight_decay=0.0,
-        eps=optimizer.epsilon,
-        amsgrad=optimizer.amsgrad,
-        maximize=False,
-    )
