@@ -5,7 +5,8 @@
 Each loop is in `by_hand/`: the same layers from the same weights, the same batches, the same Adam;
 before anything is timed, both must give the same loss for the same noise. Rounds alternate; a round
 is an epoch; the median of their seconds counts. The first epoch, with compilation, is reported
-apart. "relative" is against the loop by hand that is compiled, or eager where `fit` is.
+apart; whoever is first in it also warms the process up. "relative" is against the loop by hand that
+is compiled, or eager where `fit` is. "20 steps" is `steps_per_execution=20`.
 """
 
 import argparse
@@ -42,18 +43,23 @@ CASES = {
     "conv, 28x28": (mnist, lambda s: networks.conv(s, 32, filters=(32, 64))),
     "conv, 64x64 RGB": (patches, lambda s: networks.conv(s, 32, filters=(32, 64, 64))),
 }
-# For each backend: our `jit_compile`, and whether the loop to compare with is compiled.
+# For each backend: what our `compile` is given, and whether the loop to compare with is compiled.
 CHOICES = {
-    "jax": {"auto": True},
-    "tensorflow": {"auto": True, True: True, False: True},
-    "torch": {"auto": False, True: True},
+    "jax": {"defaults": ({}, True), "20 steps": ({"steps_per_execution": 20}, True)},
+    "tensorflow": {
+        "defaults": ({}, True),
+        "20 steps": ({"steps_per_execution": 20}, True),
+        "XLA": ({"jit_compile": True}, True),
+        "XLA, 20 steps": ({"jit_compile": True, "steps_per_execution": 20}, True),
+    },
+    "torch": {"defaults": ({}, False), "compiled": ({"jit_compile": True}, True)},
 }
 
 
-def vae(build, shape, jit_compile="auto"):
+def vae(build, shape, **settings):
     keras.utils.set_random_seed(0)
     model = VAE(*build(shape))
-    model.compile(keras.optimizers.Adam(LEARNING_RATE), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), **settings)
     return model
 
 
@@ -71,19 +77,18 @@ def check_equal(model, epoch, x):
 def contestants(backend, x, build, batch_size, variants):
     """name: (a function that trains for one epoch, the name of what it is compared with)."""
     by_hand = importlib.import_module(f"by_hand.{backend}")
+    names = {True: "by hand, compiled", False: "by hand, eager"}
     found = {}
-    for compiled in sorted({CHOICES[backend][v] for v in variants}):
+    for compiled in sorted({compiled for _, compiled in variants.values()}):
         model = vae(build, x.shape[1:])
         epoch = by_hand.trainer(weights_of(model), x.shape[1:], compiled)
         check_equal(model, epoch, x[:8])
-        name = f"by hand, {'compiled' if compiled else 'eager'}"
-        found[name] = (lambda epoch=epoch: epoch(x, batch_size)), name
-    for variant in variants:
-        model = vae(build, x.shape[1:], variant)
-        against = f"by hand, {'compiled' if CHOICES[backend][variant] else 'eager'}"
-        found[f"fit, jit_compile={variant!r}"] = (
+        found[names[compiled]] = (lambda epoch=epoch: epoch(x, batch_size)), names[compiled]
+    for variant, (settings, compiled) in variants.items():
+        model = vae(build, x.shape[1:], **settings)
+        found[f"fit, {variant}"] = (
             (lambda model=model: model.fit(x, batch_size=batch_size, verbose=0)),
-            against,
+            names[compiled],
         )
     return found
 
@@ -94,10 +99,11 @@ def main():
     parser.add_argument("--images", type=int, default=12800)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--variant", action="append", help="auto, True or False; by default all")
+    parser.add_argument("--variant", action="append", help="such as defaults; by default all")
     arguments = parser.parse_args()
     backend = keras.backend.backend()
-    variants = [v for v in CHOICES[backend] if not arguments.variant or str(v) in arguments.variant]
+    wanted = arguments.variant or CHOICES[backend]
+    variants = {name: choice for name, choice in CHOICES[backend].items() if name in wanted}
     print("| backend | networks | loop | images/s | relative | first epoch, s |")
     print("| --- | --- | --- | --- | --- | --- |")
     for case in arguments.case or CASES:

@@ -1,7 +1,7 @@
 """One process of several: `worker.py JOB ENGINE OUT [ADDRESS COUNT INDEX]`.
 
-JOB is "equal" (train the cases, and write what came of them to OUT.INDEX.npz) or "endless" (train
-until somebody ends it).
+JOB is how many of the cases to train, to write what came of them to OUT.INDEX.npz; or "endless":
+train until somebody ends it.
 """
 
 import datetime
@@ -103,7 +103,7 @@ def main():
         with scope():
             train_until_ended(batch_size)
         return
-    results = train(share, batch_size, callbacks, scope)
+    results = train(int(JOB), share, batch_size, callbacks, scope)
     examples = int(os.environ["DEVICES"])
     if tensorflow:
         examples = strategy.num_replicas_in_sync
