@@ -18,6 +18,15 @@ class Verbs:
     `generate`, `expected` and `terms`.
     """
 
+    def __getattr__(self, name):
+        if name in ("elbo", "log_likelihood"):
+            raise AttributeError(
+                f"{type(self).__name__} has no `{name}`: its codes have no density. A VAE's have; "
+                "`evaluate_terms` gives the reconstruction in nats."
+            )
+        # That of PyTorch's modules; elsewhere raise as without this method.
+        return getattr(super(), "__getattr__", super().__getattribute__)(name)
+
     def run(self, method, x, *, batch_size, verbose, **settings):
         """`method(x, **settings)` over all the batches of `x`: an array."""
         function = functools.partial(self.call_compiled, method, **settings)

@@ -240,6 +240,10 @@ def test_bounds_of_the_likelihood(row, trained, digits):
     model, _ = trained
     if not isinstance(model, ka.VAE):
         assert not hasattr(model, "log_likelihood")
+        with pytest.raises(AttributeError, match="has no `log_likelihood`: its codes have no den"):
+            model.log_likelihood(digits[1])
+        with pytest.raises(AttributeError, match="no attribute 'log_likelihoods'"):
+            model.log_likelihoods()
         return
     x, c = digits[1], given(row, len(digits[1]))
     elbo = model.elbo(x, num_samples=20, **c)
