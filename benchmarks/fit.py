@@ -99,7 +99,8 @@ def main():
     parser.add_argument("--images", type=int, default=12800)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--variant", action="append", help="such as defaults; by default all")
+    variants = sorted({name for choices in CHOICES.values() for name in choices})
+    parser.add_argument("--variant", choices=variants, action="append", help="by default all")
     arguments = parser.parse_args()
     backend = keras.backend.backend()
     wanted = arguments.variant or CHOICES[backend]

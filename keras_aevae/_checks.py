@@ -5,10 +5,11 @@ import math
 import numbers
 
 
-def check_positive_integer(name, value):
+def check_positive_integer(name, value, remedy=""):
     """Return `value` as an int if it is an integer of at least 1, else raise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
+        message = f"`{name}` must be a positive integer. Received: {name}={value!r}. {remedy}"
+        raise ValueError(message.rstrip())
     return int(value)
 
 
@@ -39,17 +40,24 @@ def check_seed(seed):
     return int(seed)
 
 
-def check_number(name, value, minimum=None, exclusive=False):
-    """Return `value` as a finite float, above `minimum` (`exclusive`: strictly), else raise."""
+def check_number(name, value, minimum=None, exclusive=False, maximum=None, remedy=""):
+    """Return `value` as a finite float, above `minimum` (`exclusive`: strictly) and at most
+    `maximum`, else raise."""
     domain = "a finite number"
     if minimum is not None:
         domain += f" {'greater than' if exclusive else 'of at least'} {minimum}"
+    if maximum is not None:
+        domain += f" and at most {maximum}"
     valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
     valid = valid and math.isfinite(value)
     if valid and minimum is not None:
         valid = value > minimum if exclusive else value >= minimum
+    if valid and maximum is not None:
+        valid = value <= maximum
     if not valid:
-        raise ValueError(f"`{name}` must be {domain}. Received: {name}={value!r}.")
+        raise ValueError(
+            f"`{name}` must be {domain}. Received: {name}={value!r}. {remedy}".rstrip()
+        )
     return float(value)
 
 

@@ -3,6 +3,8 @@
 Li et al. 2020, PyTorch Distributed, https://arxiv.org/abs/2006.15704
 """
 
+import contextlib
+
 import keras
 
 from keras_aevae import _replicas
@@ -63,7 +65,8 @@ class TorchDataParallel(keras.callbacks.Callback):
         def step(data):
             _replicas.share_torch_steps(True)
             try:
-                return keras_step(data)
+                with self.undone_by_errors():
+                    return keras_step(data)
             finally:
                 _replicas.share_torch_steps(False)
 
@@ -71,7 +74,8 @@ class TorchDataParallel(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.parallel is None:  # here, when other callbacks have loaded what they load
-            self.start()
+            with self.undone_by_errors():
+                self.start()
         # Nothing to compute: it makes ready to average the gradients of the next backward pass,
         # which Keras's own `train_step` takes.
         self.parallel()
@@ -90,6 +94,15 @@ class TorchDataParallel(keras.callbacks.Callback):
             torch.distributed.all_reduce(values)
             values = (values / torch.distributed.get_world_size()).tolist()
             logs.update(zip(names, values))
+
+    @contextlib.contextmanager
+    def undone_by_errors(self):
+        """Keras ends a training that fails without `on_train_end`."""
+        try:
+            yield
+        except BaseException:
+            self.on_train_end()
+            raise
 
     def on_train_end(self, logs=None):
         self.parallel = None

@@ -3,6 +3,7 @@ import pytest
 
 # What is made for some backends only.
 ONLY = {
+    "distributed/test_torch_callback.py": {"torch"},
     "models/test_fused_adam.py": {"torch", "tensorflow"},
     "models/test_recorded.py": {"torch"},
     "models/test_tensorflow_graph.py": {"tensorflow"},

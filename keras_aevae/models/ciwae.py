@@ -38,12 +38,9 @@ class CIWAE(IWAE):
 
     def __init__(self, *args, elbo_weight=0.5, **kwargs):
         super().__init__(*args, **kwargs)
-        self.elbo_weight = check_number("elbo_weight", elbo_weight, minimum=0)
-        if self.elbo_weight > 1:
-            raise ValueError(
-                "`elbo_weight` must be from 0 (the IWAE) to 1 (the VAE). "
-                f"Received: elbo_weight={elbo_weight!r}."
-            )
+        self.elbo_weight = check_number(
+            "elbo_weight", elbo_weight, minimum=0, maximum=1, remedy="0 is the IWAE, 1 the VAE."
+        )
 
     def bound(self, log_weights, through_z=None):
         # The ELBO of K samples: the mean of the bounds of one sample each.

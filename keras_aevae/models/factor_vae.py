@@ -32,7 +32,8 @@ class FactorVAE(VAE):
 
     Good for: disentangled codes at less cost in reconstruction than a large beta. Misleads as a
     measure: the estimate is as good as D, and low when D is weak; measure disentanglement where
-    factors are known. `loss` adds D's own, so follow the terms.
+    factors are known. `loss` adds D's own, so follow the terms. Wants large batches: in one of 1
+    there is nothing to permute.
 
     Args:
         gamma: weight of the total correlation; 10 to 100 in the paper's sweeps.
@@ -58,7 +59,12 @@ class FactorVAE(VAE):
 
     def __init__(self, *args, gamma=10.0, discriminator=(1000,) * 6, **kwargs):
         super().__init__(*args, **kwargs)
-        self.gamma = check_number("gamma", gamma, minimum=0)
+        self.gamma = check_number("gamma", gamma, minimum=0, remedy="0 is the VAE.")
+        if self.latent_dim < 2:
+            raise ValueError(
+                "FactorVAE needs 2 or more latent dimensions, between which there can be "
+                f"correlation: with 1 take a `VAE`. Received: latent_dim={self.latent_dim}."
+            )
         if isinstance(discriminator, (tuple, list)):
             discriminator = build_discriminator(self.latent_dim, discriminator)
         self.discriminator = discriminator

@@ -1,9 +1,12 @@
 """Where gradients go: through a part of a model without reaching its weights."""
 
+import contextlib
+
 import keras
 from keras import ops
 
 
+@contextlib.contextmanager
 def frozen(layer):
     """A scope in which the weights of `layer` are constants.
 
@@ -18,12 +21,27 @@ def frozen(layer):
     trainable = {id(v) for v in layer.trainable_variables}
     # All of the layer's variables: within the scope, one that isn't named would be read as it was
     # before the training step began.
-    return keras.StatelessScope(
-        [
-            (v, ops.stop_gradient(v.value) if id(v) in trainable else v.value)
-            for v in layer.variables
-        ]
-    )
+    values = [
+        (v, ops.stop_gradient(v.value) if id(v) in trainable else v.value) for v in layer.variables
+    ]
+    with global_noise_kept(layer), keras.StatelessScope(values):
+        yield
+
+
+def global_noise_kept(layer):
+    """A scope after which PyTorch's global generator is as before it: a Dropout without a seed
+    draws from it, and not from a state of its own, on that backend."""
+    if keras.backend.backend() != "torch" or not any(
+        isinstance(part, keras.layers.Dropout) and part.rate and part.seed is None
+        for part in layer._flatten_layers()
+    ):
+        return contextlib.nullcontext()
+    import torch
+    from torch.fx.experimental.proxy_tensor import get_proxy_mode
+
+    if get_proxy_mode() is not None:
+        raise RuntimeError("what the global generator was can't be part of a recorded step")
+    return torch.random.fork_rng()
 
 
 def after_forward(loss):

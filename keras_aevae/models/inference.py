@@ -11,7 +11,7 @@ def compiled(model, function):
     """`function(*tensors)` of `model`, without gradients and compiled on the current backend.
 
     Takes arrays and returns tensors. The states of the model's seed generators move on, as in
-    `predict`. This is the library's only code that differs between backends.
+    `predict`.
     """
     if keras.backend.backend() == "jax":
         import jax

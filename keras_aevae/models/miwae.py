@@ -39,7 +39,7 @@ class MIWAE(IWAE):
 
     def __init__(self, *args, num_samples=5, num_bounds=5, **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
-        self.num_bounds = check_positive_integer("num_bounds", num_bounds)
+        self.num_bounds = check_positive_integer("num_bounds", num_bounds, "1 is the IWAE.")
 
     @property
     def num_draws(self):

@@ -37,16 +37,16 @@ class OwnLoss(keras.Model):
         return self.test_function
 
     def recorded(self, kind, force):
-        """Keras's function of a "train" or "test" step, with a fused Adam on TensorFlow; on
-        PyTorch its operations are recorded, unless the step is the user's own or is to run
-        eagerly."""
+        """Keras's function of a "train" or "test" step, with a fused Adam on TensorFlow
+        without XLA; on PyTorch its operations are recorded, unless the step is the user's own or
+        is to run eagerly."""
         made = getattr(self, f"{kind}_function")
         if made is not None and not force:
             return made
         getattr(super(), f"make_{kind}_function")(force)
         made, step = getattr(self, f"{kind}_function"), f"{kind}_step"
         backend = keras.backend.backend()
-        if backend == "tensorflow" and kind == "train":
+        if backend == "tensorflow" and kind == "train" and not self.jit_compile:
             return fused_adam(self.optimizer)(made)
         own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
         if backend != "torch" or self.run_eagerly or own:

@@ -35,14 +35,16 @@ class Recorded:
         variables: function of nothing: all Keras variables that are read or assigned.
         first: what to call instead of `eagerly` before there are operations; by default that.
         compiled: hand the recorded operations to `torch.compile`.
+        name: what it is, for a warning where it can't be recorded; by default none is given.
     """
 
-    def __init__(self, eagerly, step, variables, first=None, compiled=False):
+    def __init__(self, eagerly, step, variables, first=None, compiled=False, name=None):
         self.eagerly = eagerly
         self.first = first or eagerly
         self.step = step
         self.variables = variables
         self.compiled = compiled
+        self.name = name
         self.graphs = {}
 
     def __call__(self, *arguments):
@@ -84,7 +86,13 @@ class Recorded:
                 *[tensor.detach() for tensor in tensors]
             )
         except Exception as error:  # whatever it trips over; a mistake will raise eagerly too
-            logging.getLogger(__name__).info("Runs eagerly, not recorded: %r", error)
+            new = self.name and NEVER not in self.graphs.values()
+            logging.getLogger(__name__).log(
+                logging.WARNING if new else logging.INFO,
+                "%s runs eagerly, which is slower: its operations can't be recorded: %r",
+                self.name or "A function",
+                error,
+            )
             return NEVER
         # What isn't used needn't be passed: a verb uses half of the weights.
         places = graph.graph.find_nodes(op="placeholder")
@@ -210,4 +218,5 @@ def recorded_step(model, eagerly, training):
         return model.variables + model.metrics_variables + model.optimizer.variables
 
     step = train_step if training else test_step
-    return Recorded(eagerly, step, all_variables, keras_step, compiled)
+    name = f"The {'training' if training else 'test'} step of {type(model).__name__}"
+    return Recorded(eagerly, step, all_variables, keras_step, compiled, name)

@@ -87,15 +87,17 @@ class VAE(Autoencoder):
                 "Use 'diagonal_gaussian', or `Autoencoder` for a point."
             )
         if not isinstance(beta, keras.optimizers.schedules.LearningRateSchedule):
-            beta = check_number("beta", beta, minimum=0)
+            beta = check_number("beta", beta, minimum=0, remedy="1 is the ELBO.")
         self.beta = beta
-        self.free_bits = check_number("free_bits", free_bits, minimum=0)
+        self.free_bits = check_number("free_bits", free_bits, minimum=0, remedy="0 is none.")
         if self.free_bits and not isinstance(self.prior, DiagonalGaussian):
             raise ValueError(
                 "`free_bits` need a KL by dimension, which a learned prior doesn't have: leave "
                 f"them out, or use prior='standard_normal'. Received: free_bits={free_bits!r}."
             )
-        self.num_samples = check_positive_integer("num_samples", num_samples)
+        self.num_samples = check_positive_integer(
+            "num_samples", num_samples, "1 is one draw from each posterior."
+        )
 
     @property
     def term_names(self):

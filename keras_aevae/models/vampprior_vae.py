@@ -5,7 +5,7 @@ Tomczak & Welling 2018, VAE with a VampPrior, https://arxiv.org/abs/1705.07120
 
 import keras
 
-from keras_aevae.distributions import VampPrior
+from keras_aevae.distributions import LearnedPrior, VampPrior
 from keras_aevae.models.vae import VAE
 
 
@@ -13,7 +13,8 @@ from keras_aevae.models.vae import VAE
 class VampPriorVAE(VAE):
     """A VAE whose prior is the mixture of its posteriors at K trained pseudo-inputs.
 
-        p(z) = 1/K sum_k q(z|u_k),   loss = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || p(z))
+        p(z) = 1/K sum_k q(z|u_k)                                                    (equation 9)
+        loss = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || p(z))
 
     with the KL at one sample, since it has no closed form. Good for: likelihood, few holes (what
     `sample` draws is where codes are), fewer inactive dimensions. Misleads when the KL is compared
@@ -23,7 +24,7 @@ class VampPriorVAE(VAE):
     one takes another, such as `GaussianMixture`.
 
     Args:
-        num_components: K, pseudo-inputs that start as training data.
+        num_components: K, pseudo-inputs that start as training data; by default 500.
         prior: in their place a `VampPrior` of your own making, or another prior.
         other arguments: as for `VAE`.
 
@@ -39,5 +40,18 @@ class VampPriorVAE(VAE):
     ```
     """
 
-    def __init__(self, *args, num_components=500, prior=None, **kwargs):
-        super().__init__(*args, prior=prior or VampPrior(num_components), **kwargs)
+    def __init__(self, *args, num_components=None, prior=None, **kwargs):
+        if prior is not None and num_components is not None:
+            raise ValueError(
+                "`num_components` is that of the VampPrior which is made where no `prior` is given:"
+                f" give it to your own. Received: num_components={num_components!r}, "
+                f"prior={prior!r}."
+            )
+        if prior is None:
+            prior = VampPrior(500 if num_components is None else num_components)
+        super().__init__(*args, prior=prior, **kwargs)
+        if not isinstance(self.prior, LearnedPrior):
+            raise ValueError(
+                "`prior` must be one that is learned, a VampPrior or a GaussianMixture: with a "
+                f"fixed one the model is a `VAE`. Received: prior={prior!r}."
+            )

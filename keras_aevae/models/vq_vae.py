@@ -75,7 +75,9 @@ class VQVAE(Autoencoder):
             )
         if not self.quantizer.built:
             self.quantizer.build((None, *self.latent_shape))
-        self.commitment = check_number("commitment", commitment, minimum=0)
+        self.commitment = check_number(
+            "commitment", commitment, minimum=0, remedy="The paper's is 0.25."
+        )
         self.perplexity = CodebookPerplexity(self.quantizer.num_codes)
         self.prior = prior
 
@@ -174,9 +176,14 @@ class VQVAE(Autoencoder):
         """A lower bound of log p(x), nats: log p(x|z) + log prior(z) at the one code z of each x,
         shape (n,). Needs the `prior`."""
         prior = self.need_prior("elbo")
-        terms = self.evaluate_terms(x, batch_size=batch_size, verbose=verbose)
-        indices = self.encode_indices(x, batch_size=batch_size)
-        return prior.log_prob(indices, batch_size=batch_size) - terms["reconstruction"]
+        inputs = self.check_inputs(x, support=self.likelihood.support)
+        parts = self.run(self._elbo_parts, inputs, batch_size=batch_size, verbose=verbose)
+        return prior.log_prob(parts["indices"], batch_size=batch_size) - parts["reconstruction"]
+
+    def _elbo_parts(self, inputs):
+        outputs = self(inputs, training=False)
+        terms = self.terms(self.unpack(inputs)[0], outputs)
+        return {"indices": outputs["indices"], "reconstruction": terms["reconstruction"]}
 
     def need_prior(self, verb):
         if self.prior is None:

@@ -65,9 +65,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, period, fraction=0.5, start=0.0, end=1.0):
         self.period = check_positive_integer("period", period)
-        self.fraction = check_number("fraction", fraction, minimum=0, exclusive=True)
-        if self.fraction > 1:
-            raise ValueError(f"`fraction` must be at most 1. Received: fraction={fraction!r}.")
+        self.fraction = check_number("fraction", fraction, minimum=0, exclusive=True, maximum=1)
         self.start = check_number("start", start, minimum=0)
         self.end = check_number("end", end, minimum=0)
 

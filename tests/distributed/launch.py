@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 # One process with several devices, or several processes with one.
 IN_ONE_PROCESS = {"jax_devices", "tensorflow_mirrored"}
@@ -81,7 +82,11 @@ def started(engine, count, script, *arguments, cwd):
                 # torchrun ends its children when it is asked to, not when it is killed.
                 process.terminate()
             for process in processes:
-                process.wait(timeout=40)
+                try:
+                    process.wait(timeout=40)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 def output(cwd):
@@ -91,6 +96,10 @@ def output(cwd):
 def run(engine, count, script, *arguments, cwd, timeout=150):
     """What the processes print; all of them must end well."""
     with started(engine, count, script, *arguments, cwd=cwd) as processes:
-        codes = [process.wait(timeout) for process in processes]
-    assert not any(codes), f"exit codes {codes}\n{output(cwd)}"
+        end = time.monotonic() + timeout
+        codes = [None] * len(processes)
+        while None in codes and not any(codes) and time.monotonic() < end:
+            time.sleep(0.1)
+            codes = [process.poll() for process in processes]
+    assert codes == [0] * len(codes), f"exit codes {codes}\n{output(cwd)}"
     return output(cwd)

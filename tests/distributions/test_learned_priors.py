@@ -464,6 +464,13 @@ def test_bad_arguments(cls, settings, message):
         cls(**settings)
 
 
+def test_a_vampprior_vae_has_a_learned_prior():
+    with pytest.raises(ValueError, match="`num_components`.*give it to your own"):
+        build(ka.VampPriorVAE, num_components=3, prior=GaussianMixture(3))
+    with pytest.raises(ValueError, match="`prior` must be one that is learned.*`VAE`"):
+        build(ka.VampPriorVAE, prior="standard_normal")
+
+
 @pytest.mark.parametrize("start", ["date", None, 0])
 def test_bad_start(start):
     with pytest.raises(ValueError, match="`start` must be 'data' or 'random'.*start="):

@@ -445,6 +445,11 @@ def test_bad_arguments(settings, message):
         linear(**settings)
 
 
+def test_one_dimension_has_no_total_correlation():
+    with pytest.raises(ValueError, match="2 or more latent dimensions.*`VAE`.*latent_dim=1"):
+        linear(latent_dim=1)
+
+
 @pytest.mark.parametrize(
     "layer, shape",
     [

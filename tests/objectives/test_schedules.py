@@ -79,7 +79,7 @@ def test_it_serves_as_a_learning_rate():
         (lambda: LinearWarmUp(9, end="1"), "`end` must be a finite number.* end='1'"),
         (lambda: Cyclical(-1), "`period` must be a positive integer. Received: period=-1."),
         (lambda: Cyclical(9, fraction=0), "`fraction` must be .*greater than 0.* fraction=0."),
-        (lambda: Cyclical(9, fraction=1.5), "`fraction` must be at most 1. .* fraction=1.5."),
+        (lambda: Cyclical(9, fraction=1.5), "`fraction` must be .* at most 1. .*fraction=1.5."),
         (lambda: Cyclical(9, start=-0.5), "`start` must be .*at least 0.* start=-0.5."),
         (lambda: Cyclical(9, end=float("inf")), "`end` must be a finite number.* end=inf"),
     ],
