@@ -130,13 +130,11 @@ def main():
                 start_all[name] = start("pythae", "", arguments.pythae_python, gradients)
         with contestants(start_all) as alive:
             peaks = {name: {} for name in alive}
-            first = {}
             for name, contestant in alive.items():
                 for samples in counts:
                     images = 2 if name in PYTHAE else None
                     answer = contestant.ask(samples=samples, images=images)
                     peaks[name][samples] = answer["peak"]
-                    first.setdefault(name, answer["seconds"])
             answers = take_turns(alive, arguments.rounds, samples=arguments.samples)
             facts = {name: contestant.facts for name, contestant in alive.items()}
 
@@ -158,7 +156,6 @@ def main():
                 "seconds": f"{seconds[name]:.2f}",
                 "ms an image": f"{1000 * seconds[name] / arguments.images:.1f}",
                 **faster,
-                "first call, s": f"{first[name]:.1f}",
             }
         )
     print_conditions(**facts.get(PYTHAE[0], {}).get("versions", {}))
