@@ -10,13 +10,18 @@ from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.measures import (
     active_units,
     code_scale,
+    dci,
     elbo,
+    explicitness,
     generalization_gap,
     kl,
     log_likelihood,
     mean_squared_error,
+    modularity,
+    mutual_information_gap,
     perplexity,
     reconstruction_error,
+    separated_attribute_predictability,
 )
 from keras_aevae.latent.summary import summary
 
@@ -25,13 +30,18 @@ __all__ = [
     "active_units",
     "code_scale",
     "compare",
+    "dci",
     "elbo",
+    "explicitness",
     "generalization_gap",
     "kl",
     "log_likelihood",
     "mean_squared_error",
+    "modularity",
+    "mutual_information_gap",
     "perplexity",
     "plots",
     "reconstruction_error",
+    "separated_attribute_predictability",
     "summary",
 ]

@@ -2,19 +2,31 @@
 
 from keras_aevae.latent.measures.active_units import active_units
 from keras_aevae.latent.measures.code_scale import code_scale
+from keras_aevae.latent.measures.dci import dci
 from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
+from keras_aevae.latent.measures.explicitness import explicitness
 from keras_aevae.latent.measures.generalization_gap import generalization_gap
+from keras_aevae.latent.measures.modularity import modularity
+from keras_aevae.latent.measures.mutual_information_gap import mutual_information_gap
 from keras_aevae.latent.measures.perplexity import perplexity
 from keras_aevae.latent.measures.reconstruction import mean_squared_error, reconstruction_error
+from keras_aevae.latent.measures.separated_attribute_predictability import (
+    separated_attribute_predictability,
+)
 
 __all__ = [
     "active_units",
     "code_scale",
+    "dci",
     "elbo",
+    "explicitness",
     "generalization_gap",
     "kl",
     "log_likelihood",
     "mean_squared_error",
+    "modularity",
+    "mutual_information_gap",
     "perplexity",
     "reconstruction_error",
+    "separated_attribute_predictability",
 ]
