@@ -9,10 +9,12 @@ from keras_aevae.latent.compare import compare
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.measures import (
     active_units,
+    beta_vae_score,
     code_scale,
     dci,
     elbo,
     explicitness,
+    factor_vae_score,
     generalization_gap,
     kl,
     log_likelihood,
@@ -28,11 +30,13 @@ from keras_aevae.latent.summary import summary
 __all__ = [
     "Comparison",
     "active_units",
+    "beta_vae_score",
     "code_scale",
     "compare",
     "dci",
     "elbo",
     "explicitness",
+    "factor_vae_score",
     "generalization_gap",
     "kl",
     "log_likelihood",

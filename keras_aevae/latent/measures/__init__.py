@@ -1,10 +1,12 @@
 """Measures of a model and its latent space: one file per idea."""
 
 from keras_aevae.latent.measures.active_units import active_units
+from keras_aevae.latent.measures.beta_vae_score import beta_vae_score
 from keras_aevae.latent.measures.code_scale import code_scale
 from keras_aevae.latent.measures.dci import dci
 from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
 from keras_aevae.latent.measures.explicitness import explicitness
+from keras_aevae.latent.measures.factor_vae_score import factor_vae_score
 from keras_aevae.latent.measures.generalization_gap import generalization_gap
 from keras_aevae.latent.measures.modularity import modularity
 from keras_aevae.latent.measures.mutual_information_gap import mutual_information_gap
@@ -16,10 +18,12 @@ from keras_aevae.latent.measures.separated_attribute_predictability import (
 
 __all__ = [
     "active_units",
+    "beta_vae_score",
     "code_scale",
     "dci",
     "elbo",
     "explicitness",
+    "factor_vae_score",
     "generalization_gap",
     "kl",
     "log_likelihood",
