@@ -1,0 +1,26 @@
+"""The check of two sets of features, which the measures of samples share."""
+
+import numpy as np
+
+
+def check_pair(real, fake, least=2):
+    """Return both as float64 arrays (n, d) with the same d, finite, of `least` rows or more."""
+    arrays = {"real": np.asarray(real, "float64"), "fake": np.asarray(fake, "float64")}
+    for name, array in arrays.items():
+        if array.ndim != 2 or len(array) < least or array.shape[1] < 1:
+            raise ValueError(
+                f"`{name}` must have shape (n, features) with n at least {least}. Received: shape "
+                f"{array.shape}. Flatten images, or take features of them."
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"`{name}` must be finite. Received: "
+                f"{int((~np.isfinite(array)).sum())} NaN or infinite values."
+            )
+    real, fake = arrays.values()
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(
+            "`real` and `fake` must have the same features. Received: "
+            f"{real.shape[1]} and {fake.shape[1]} of them."
+        )
+    return real, fake

@@ -1,0 +1,69 @@
+"""Are samples like the data, and are all the data like some sample?"""
+
+import numpy as np
+
+from keras_aevae._checks import check_positive_integer
+from keras_aevae.latent.measures._features import check_pair
+
+
+def precision_recall(real, fake, neighbours=5):
+    """Precision, recall, density and coverage of samples, by nearest neighbours.
+
+    With B(x) the ball around x that reaches its k-th nearest neighbour in x's own set:
+
+        precision = share of the samples that lie in B(x) of some x of the data
+        recall    = share of the data that lie in B(y) of some sample y
+        density   = mean over samples of how many B(x) hold it, divided by k
+        coverage  = share of the data whose B(x) holds a sample
+
+    Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991 (the first two), and Naeem et al.
+    2020, https://arxiv.org/abs/2002.09797 (the others, which an outlier doesn't spoil).
+
+    Range: 0 to 1, but for density, which may be above 1. Samples from the distribution of the data
+    score near 1 in all but coverage, 1 - 2^-k at large equal sizes.
+
+    Good for: telling poor samples (precision, density) from few kinds of them (recall, coverage).
+    Misleads when sizes differ between models, since balls shrink as sets grow; and on pixels, which
+    make poor neighbours.
+
+    Args:
+        real, fake: features of the data and of samples, (n, d) and (m, d), more than `neighbours`
+            of each; equal sizes, 10 000 being usual.
+        neighbours: k.
+
+    Returns:
+        A dict of floats: "precision", "recall", "density", "coverage".
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_aevae import latent
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(500, 2)), 0.3 * rng.normal(size=(500, 2))
+    latent.precision_recall(real, fake)  # precise, with little recall
+    ```
+    """
+    from sklearn.metrics import pairwise_distances_chunked
+    from sklearn.neighbors import NearestNeighbors
+
+    k = check_positive_integer("neighbours", neighbours)
+    real, fake = check_pair(real, fake, least=k + 1)
+
+    def radii(x):  # the first neighbour is the point itself
+        return NearestNeighbors(n_neighbors=k + 1).fit(x).kneighbors(x)[0][:, -1]
+
+    of_real, of_fake = radii(real), radii(fake)
+    balls, recalled, covered, start = np.zeros(len(fake), "int64"), 0, 0, 0
+    for distances in pairwise_distances_chunked(real, fake):  # some rows of real at a time
+        held = distances < of_real[start : start + len(distances), None]
+        balls += held.sum(axis=0)
+        covered += held.any(axis=1).sum()
+        recalled += (distances < of_fake).any(axis=1).sum()
+        start += len(distances)
+    return {
+        "precision": float(np.mean(balls > 0)),
+        "recall": float(recalled / len(real)),
+        "density": float(np.mean(balls) / k),
+        "coverage": float(covered / len(real)),
+    }
