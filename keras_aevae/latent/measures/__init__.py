@@ -9,32 +9,40 @@ from keras_aevae.latent.measures.explicitness import explicitness
 from keras_aevae.latent.measures.factor_vae_score import factor_vae_score
 from keras_aevae.latent.measures.frechet_distance import frechet_distance
 from keras_aevae.latent.measures.generalization_gap import generalization_gap
+from keras_aevae.latent.measures.holes import holes
 from keras_aevae.latent.measures.maximum_mean_discrepancy import maximum_mean_discrepancy
 from keras_aevae.latent.measures.modularity import modularity
 from keras_aevae.latent.measures.mutual_information_gap import mutual_information_gap
 from keras_aevae.latent.measures.perplexity import perplexity
 from keras_aevae.latent.measures.precision_recall import precision_recall
+from keras_aevae.latent.measures.probes import linear_probe, nearest_neighbour_probe
 from keras_aevae.latent.measures.reconstruction import mean_squared_error, reconstruction_error
 from keras_aevae.latent.measures.separated_attribute_predictability import (
     separated_attribute_predictability,
 )
+from keras_aevae.latent.measures.spectrum import covariance_spectrum, effective_dimension
 
 __all__ = [
     "active_units",
     "beta_vae_score",
     "code_scale",
+    "covariance_spectrum",
     "dci",
+    "effective_dimension",
     "elbo",
     "explicitness",
     "factor_vae_score",
     "frechet_distance",
     "generalization_gap",
+    "holes",
     "kl",
+    "linear_probe",
     "log_likelihood",
     "maximum_mean_discrepancy",
     "mean_squared_error",
     "modularity",
     "mutual_information_gap",
+    "nearest_neighbour_probe",
     "perplexity",
     "precision_recall",
     "reconstruction_error",

@@ -3,9 +3,9 @@
 import numpy as np
 
 
-def check_pair(real, fake, least=2):
+def check_pair(real, fake, least=2, names=("real", "fake")):
     """Return both as float64 arrays (n, d) with the same d, finite, of `least` rows or more."""
-    arrays = {"real": np.asarray(real, "float64"), "fake": np.asarray(fake, "float64")}
+    arrays = {name: np.asarray(array, "float64") for name, array in zip(names, (real, fake))}
     for name, array in arrays.items():
         if array.ndim != 2 or len(array) < least or array.shape[1] < 1:
             raise ValueError(
@@ -20,7 +20,7 @@ def check_pair(real, fake, least=2):
     real, fake = arrays.values()
     if real.shape[1] != fake.shape[1]:
         raise ValueError(
-            "`real` and `fake` must have the same features. Received: "
+            f"`{names[0]}` and `{names[1]}` must have the same features. Received: "
             f"{real.shape[1]} and {fake.shape[1]} of them."
         )
     return real, fake

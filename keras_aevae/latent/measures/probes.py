@@ -1,0 +1,100 @@
+"""How much of the labels can be read off frozen codes."""
+
+import numpy as np
+
+from keras_aevae._checks import check_positive_integer
+from keras_aevae.latent.measures._codes import check_codes
+
+
+def linear_probe(codes, labels, codes_test, labels_test):
+    """The test accuracy of a linear classifier on frozen codes.
+
+    Alain & Bengio 2016, https://arxiv.org/abs/1610.01644: logistic regression, of all classes at
+    once, on standardised codes.
+
+    Range: 0 to 1. Noise scores what guessing gives: the share of the largest class.
+
+    Good for: how useful codes are where labels are few: give few `codes`, and all of the test set.
+    Misleads about what is in a code but curled up (see `nearest_neighbour_probe`), and about
+    everything the labels don't name.
+
+    Args:
+        codes, labels: shapes (n, latent_dim) and (n,), to fit on; two classes or more.
+        codes_test, labels_test: others to score on.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    vae = VAE.from_preset("vae_mlp_digits")
+    (x_train, y_train), (x_test, y_test) = datasets.load("digits")
+    latent.linear_probe(vae.encode(x_train[:100]), y_train[:100], vae.encode(x_test), y_test)
+    ```
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return score(model, codes, labels, codes_test, labels_test)
+
+
+def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5):
+    """The test accuracy of the majority among the nearest codes, by Euclidean distance.
+
+    Range: 0 to 1. Noise scores what guessing gives.
+
+    Good for: whether things that are alike lie together, in whatever shape. Misleads where one
+    dimension is much larger than the others and drowns them: whiten codes that differ in scale.
+
+    Args:
+        codes, labels: shapes (n, latent_dim) and (n,), at least `neighbours` of them; two classes
+            or more.
+        codes_test, labels_test: others to score on.
+        neighbours: how many vote.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    vae = VAE.from_preset("vae_mlp_digits")
+    (x_train, y_train), (x_test, y_test) = datasets.load("digits")
+    latent.nearest_neighbour_probe(vae.encode(x_train), y_train, vae.encode(x_test), y_test)
+    ```
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    neighbours = check_positive_integer("neighbours", neighbours)
+    if len(np.asarray(codes)) < neighbours:
+        raise ValueError(
+            f"`codes` must be {neighbours} or more, as many as `neighbours`. Received: "
+            f"{len(np.asarray(codes))} codes."
+        )
+    return score(KNeighborsClassifier(neighbours), codes, labels, codes_test, labels_test)
+
+
+def score(model, codes, labels, codes_test, labels_test):
+    codes, labels = check_labelled("labels", codes, labels)
+    codes_test, labels_test = check_labelled("labels_test", codes_test, labels_test)
+    if len(np.unique(labels)) < 2:
+        raise ValueError(
+            "`labels` must hold two classes or more, or there is nothing to tell. Received: "
+            f"{np.unique(labels).tolist()} alone."
+        )
+    return float(model.fit(codes, labels).score(codes_test, labels_test))
+
+
+def check_labelled(name, codes, labels):
+    codes, labels = check_codes(codes), np.asarray(labels)
+    if labels.shape != (len(codes),):
+        raise ValueError(
+            f"`{name}` must have shape (n,), one for each code. Received: shape {labels.shape} "
+            f"beside {len(codes)} codes."
+        )
+    return codes, labels
