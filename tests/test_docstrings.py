@@ -8,8 +8,19 @@ import pytest
 import keras_aevae as ka
 
 
+MODULES = (
+    ka,
+    ka.datasets,
+    ka.distributions,
+    ka.latent,
+    ka.layers,
+    ka.networks,
+    ka.objectives,
+)
+
+
 def public():
-    for module in (ka, ka.distributions, ka.objectives, ka.layers, ka.networks, ka.datasets):
+    for module in MODULES:
         for name in module.__all__:
             value = getattr(module, name)
             if not inspect.ismodule(value) and not inspect.isabstract(value):
