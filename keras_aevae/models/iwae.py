@@ -21,7 +21,7 @@ GRADIENTS = ("reparameterized", "doubly_reparameterized")
 class IWAE(Routed, VAE):
     """A VAE trained on a tighter bound: K samples of each posterior, weighed by importance.
 
-        loss = -log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+        loss = -log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)  (equation 8)
 
     With K = 1 it is the VAE, its KL at the sample; it grows with K towards log p(x). Good for:
     likelihood, more active latent dimensions, posteriors that the encoder's family can't match.

@@ -23,7 +23,7 @@ ROWS_AT_A_TIME = 512
 class VAE(Autoencoder):
     """Stores each input as a distribution q(z|x), and pays for what it says beyond the prior.
 
-        loss = -E_q(z|x)[log p(x|z)] + beta * KL(q(z|x) || p(z))
+        loss = -E_q(z|x)[log p(x|z)] + beta KL(q(z|x) || p(z))                       (equation 3)
 
     With beta = 1 the loss is minus the evidence lower bound (ELBO) on log p(x), in nats, constants
     included. Good for: sampling, interpolation, a code that keeps only what is worth its nats.
