@@ -7,7 +7,6 @@ import pytest
 
 import keras_aevae as ka
 
-
 MODULES = (
     ka,
     ka.datasets,
