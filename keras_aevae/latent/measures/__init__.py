@@ -8,9 +8,13 @@ from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
 from keras_aevae.latent.measures.explicitness import explicitness
 from keras_aevae.latent.measures.factor_vae_score import factor_vae_score
 from keras_aevae.latent.measures.frechet_distance import frechet_distance
-from keras_aevae.latent.measures.generalization_gap import generalization_gap
+from keras_aevae.latent.measures.generalization_gap import (
+    generalization_gap,
+    generalization_gap_interval,
+)
 from keras_aevae.latent.measures.holes import holes
 from keras_aevae.latent.measures.maximum_mean_discrepancy import maximum_mean_discrepancy
+from keras_aevae.latent.measures.memorization import memorization_score, nearest_training_distance
 from keras_aevae.latent.measures.modularity import modularity
 from keras_aevae.latent.measures.mutual_information_gap import mutual_information_gap
 from keras_aevae.latent.measures.perplexity import perplexity
@@ -34,15 +38,18 @@ __all__ = [
     "factor_vae_score",
     "frechet_distance",
     "generalization_gap",
+    "generalization_gap_interval",
     "holes",
     "kl",
     "linear_probe",
     "log_likelihood",
     "maximum_mean_discrepancy",
     "mean_squared_error",
+    "memorization_score",
     "modularity",
     "mutual_information_gap",
     "nearest_neighbour_probe",
+    "nearest_training_distance",
     "perplexity",
     "precision_recall",
     "reconstruction_error",

@@ -3,9 +3,9 @@
 import numpy as np
 
 
-def check_pair(real, fake, least=2, names=("real", "fake")):
-    """Return both as float64 arrays (n, d) with the same d, finite, of `least` rows or more."""
-    arrays = {name: np.asarray(array, "float64") for name, array in zip(names, (real, fake))}
+def check_pair(real, fake, least=2, names=("real", "fake"), dtype="float64"):
+    """Return both as arrays (n, d) with the same d, finite, of `least` rows or more."""
+    arrays = {name: np.asarray(array, dtype) for name, array in zip(names, (real, fake))}
     for name, array in arrays.items():
         if array.ndim != 2 or len(array) < least or array.shape[1] < 1:
             raise ValueError(

@@ -1,0 +1,21 @@
+"""The check of one number for each example, which several measures share."""
+
+import numpy as np
+
+
+def check_values(least=1, **arrays):
+    """Return the named arrays as float64 of shape (n,), finite, n at least `least`; else raise."""
+    arrays = {name: np.asarray(values, "float64") for name, values in arrays.items()}
+    for name, values in arrays.items():
+        if values.ndim != 1 or len(values) < least:
+            of = "an example or more" if least == 1 else f"at least {least} examples"
+            raise ValueError(
+                f"`{name}` must hold one number for each of {of}, shape (n,). "
+                f"Received: {name} of shape {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"`{name}` must be finite. Received: "
+                f"{int((~np.isfinite(values)).sum())} NaN or infinite values."
+            )
+    return list(arrays.values())
