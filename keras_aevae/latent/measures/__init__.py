@@ -13,13 +13,16 @@ from keras_aevae.latent.measures.generalization_gap import (
     generalization_gap_interval,
 )
 from keras_aevae.latent.measures.holes import holes
+from keras_aevae.latent.measures.kl_decomposition import kl_decomposition
 from keras_aevae.latent.measures.maximum_mean_discrepancy import maximum_mean_discrepancy
 from keras_aevae.latent.measures.memorization import memorization_score, nearest_training_distance
 from keras_aevae.latent.measures.modularity import modularity
 from keras_aevae.latent.measures.mutual_information_gap import mutual_information_gap
 from keras_aevae.latent.measures.perplexity import perplexity
+from keras_aevae.latent.measures.posterior_collapse import posterior_collapse
 from keras_aevae.latent.measures.precision_recall import precision_recall
 from keras_aevae.latent.measures.probes import linear_probe, nearest_neighbour_probe
+from keras_aevae.latent.measures.rate_per_dimension import rate_per_dimension
 from keras_aevae.latent.measures.reconstruction import mean_squared_error, reconstruction_error
 from keras_aevae.latent.measures.separated_attribute_predictability import (
     separated_attribute_predictability,
@@ -41,6 +44,7 @@ __all__ = [
     "generalization_gap_interval",
     "holes",
     "kl",
+    "kl_decomposition",
     "linear_probe",
     "log_likelihood",
     "maximum_mean_discrepancy",
@@ -51,7 +55,9 @@ __all__ = [
     "nearest_neighbour_probe",
     "nearest_training_distance",
     "perplexity",
+    "posterior_collapse",
     "precision_recall",
+    "rate_per_dimension",
     "reconstruction_error",
     "separated_attribute_predictability",
 ]

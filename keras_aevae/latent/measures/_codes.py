@@ -3,17 +3,17 @@
 import numpy as np
 
 
-def check_codes(codes):
+def check_codes(codes, name="codes"):
     """Return `codes` as a float64 array (n, latent_dim), finite, n at least 2; else raise."""
     codes = np.asarray(codes, "float64")
     if codes.ndim != 2 or len(codes) < 2 or codes.shape[1] < 1:
         raise ValueError(
-            "`codes` must have shape (n, latent_dim) with n at least 2, such as what "
-            f"`model.encode(x)` returns. Received: codes of shape {codes.shape}."
+            f"`{name}` must have shape (n, latent_dim) with n at least 2, such as what "
+            f"`model.encode(x)` returns. Received: {name} of shape {codes.shape}."
         )
     if not np.isfinite(codes).all():
         raise ValueError(
-            "`codes` must be finite. Received: codes with "
+            f"`{name}` must be finite. Received: {name} with "
             f"{int((~np.isfinite(codes)).sum())} NaN or infinite values. The model may have "
             "diverged: train it with a lower learning rate."
         )
