@@ -9,7 +9,9 @@ from keras_aevae.latent.compare import compare
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.measures import (
     active_units,
+    anomaly_auroc,
     beta_vae_score,
+    clustering_agreement,
     code_scale,
     covariance_spectrum,
     dci,
@@ -23,6 +25,7 @@ from keras_aevae.latent.measures import (
     holes,
     kl,
     kl_decomposition,
+    latent_density_scores,
     linear_probe,
     log_likelihood,
     maximum_mean_discrepancy,
@@ -38,13 +41,16 @@ from keras_aevae.latent.measures import (
     rate_per_dimension,
     reconstruction_error,
     separated_attribute_predictability,
+    whiten,
 )
 from keras_aevae.latent.summary import summary
 
 __all__ = [
     "Comparison",
     "active_units",
+    "anomaly_auroc",
     "beta_vae_score",
+    "clustering_agreement",
     "code_scale",
     "compare",
     "covariance_spectrum",
@@ -59,6 +65,7 @@ __all__ = [
     "holes",
     "kl",
     "kl_decomposition",
+    "latent_density_scores",
     "linear_probe",
     "log_likelihood",
     "maximum_mean_discrepancy",
@@ -76,4 +83,5 @@ __all__ = [
     "reconstruction_error",
     "separated_attribute_predictability",
     "summary",
+    "whiten",
 ]

@@ -1,7 +1,9 @@
 """Measures of a model and its latent space: one file per idea."""
 
 from keras_aevae.latent.measures.active_units import active_units
+from keras_aevae.latent.measures.anomaly_detection import anomaly_auroc, latent_density_scores
 from keras_aevae.latent.measures.beta_vae_score import beta_vae_score
+from keras_aevae.latent.measures.clustering import clustering_agreement
 from keras_aevae.latent.measures.code_scale import code_scale
 from keras_aevae.latent.measures.dci import dci
 from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
@@ -28,10 +30,13 @@ from keras_aevae.latent.measures.separated_attribute_predictability import (
     separated_attribute_predictability,
 )
 from keras_aevae.latent.measures.spectrum import covariance_spectrum, effective_dimension
+from keras_aevae.latent.measures.whitening import whiten
 
 __all__ = [
     "active_units",
+    "anomaly_auroc",
     "beta_vae_score",
+    "clustering_agreement",
     "code_scale",
     "covariance_spectrum",
     "dci",
@@ -45,6 +50,7 @@ __all__ = [
     "holes",
     "kl",
     "kl_decomposition",
+    "latent_density_scores",
     "linear_probe",
     "log_likelihood",
     "maximum_mean_discrepancy",
@@ -60,4 +66,5 @@ __all__ = [
     "rate_per_dimension",
     "reconstruction_error",
     "separated_attribute_predictability",
+    "whiten",
 ]

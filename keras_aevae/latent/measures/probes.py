@@ -82,11 +82,7 @@ def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5
 def score(model, codes, labels, codes_test, labels_test):
     codes, labels = check_labelled("labels", codes, labels)
     codes_test, labels_test = check_labelled("labels_test", codes_test, labels_test)
-    if len(np.unique(labels)) < 2:
-        raise ValueError(
-            "`labels` must hold two classes or more, or there is nothing to tell. Received: "
-            f"{np.unique(labels).tolist()} alone."
-        )
+    check_classes(labels)
     return float(model.fit(codes, labels).score(codes_test, labels_test))
 
 
@@ -98,3 +94,14 @@ def check_labelled(name, codes, labels):
             f"beside {len(codes)} codes."
         )
     return codes, labels
+
+
+def check_classes(labels):
+    """Return the classes there are, at least two of them; else raise."""
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(
+            "`labels` must hold two classes or more, or there is nothing to tell. Received: "
+            f"{classes.tolist()} alone."
+        )
+    return classes
