@@ -6,6 +6,7 @@ from keras_aevae.latent.measures.beta_vae_score import beta_vae_score
 from keras_aevae.latent.measures.clustering import clustering_agreement
 from keras_aevae.latent.measures.code_scale import code_scale
 from keras_aevae.latent.measures.dci import dci
+from keras_aevae.latent.measures.decoder_jacobian import decoder_jacobian_spectrum
 from keras_aevae.latent.measures.evidence import elbo, kl, log_likelihood
 from keras_aevae.latent.measures.explicitness import explicitness
 from keras_aevae.latent.measures.factor_vae_score import factor_vae_score
@@ -15,6 +16,7 @@ from keras_aevae.latent.measures.generalization_gap import (
     generalization_gap_interval,
 )
 from keras_aevae.latent.measures.holes import holes
+from keras_aevae.latent.measures.interpolation import path_length, step_uniformity
 from keras_aevae.latent.measures.kl_decomposition import kl_decomposition
 from keras_aevae.latent.measures.maximum_mean_discrepancy import maximum_mean_discrepancy
 from keras_aevae.latent.measures.memorization import memorization_score, nearest_training_distance
@@ -40,6 +42,7 @@ __all__ = [
     "code_scale",
     "covariance_spectrum",
     "dci",
+    "decoder_jacobian_spectrum",
     "effective_dimension",
     "elbo",
     "explicitness",
@@ -60,11 +63,13 @@ __all__ = [
     "mutual_information_gap",
     "nearest_neighbour_probe",
     "nearest_training_distance",
+    "path_length",
     "perplexity",
     "posterior_collapse",
     "precision_recall",
     "rate_per_dimension",
     "reconstruction_error",
     "separated_attribute_predictability",
+    "step_uniformity",
     "whiten",
 ]
