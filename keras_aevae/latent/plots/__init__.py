@@ -17,6 +17,7 @@ from keras_aevae.latent.plots.interpolations import interpolations
 from keras_aevae.latent.plots.manifold import manifold
 from keras_aevae.latent.plots.reconstructions import reconstructions
 from keras_aevae.latent.plots.samples import samples
+from keras_aevae.latent.plots.sources import sources
 from keras_aevae.latent.plots.traversals import traversals
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "manifold",
     "reconstructions",
     "samples",
+    "sources",
     "traversals",
 ]
