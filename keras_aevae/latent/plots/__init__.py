@@ -13,6 +13,7 @@ plots.samples({"VAE": vae}, seed=0).savefig("samples.png")
 """
 
 from keras_aevae.latent.plots.codes import codes
+from keras_aevae.latent.plots.hole_map import hole_map
 from keras_aevae.latent.plots.interpolations import interpolations
 from keras_aevae.latent.plots.manifold import manifold
 from keras_aevae.latent.plots.reconstructions import reconstructions
@@ -22,6 +23,7 @@ from keras_aevae.latent.plots.traversals import traversals
 
 __all__ = [
     "codes",
+    "hole_map",
     "interpolations",
     "manifold",
     "reconstructions",
