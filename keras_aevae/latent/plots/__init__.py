@@ -19,6 +19,7 @@ from keras_aevae.latent.plots.manifold import manifold
 from keras_aevae.latent.plots.reconstructions import reconstructions
 from keras_aevae.latent.plots.samples import samples
 from keras_aevae.latent.plots.sources import sources
+from keras_aevae.latent.plots.spectra import spectra
 from keras_aevae.latent.plots.traversals import traversals
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "reconstructions",
     "samples",
     "sources",
+    "spectra",
     "traversals",
 ]
