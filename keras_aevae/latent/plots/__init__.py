@@ -16,6 +16,7 @@ from keras_aevae.latent.plots.codes import codes
 from keras_aevae.latent.plots.hole_map import hole_map
 from keras_aevae.latent.plots.interpolations import interpolations
 from keras_aevae.latent.plots.manifold import manifold
+from keras_aevae.latent.plots.rate_distortion import rate_distortion
 from keras_aevae.latent.plots.reconstructions import reconstructions
 from keras_aevae.latent.plots.samples import samples
 from keras_aevae.latent.plots.sources import sources
@@ -27,6 +28,7 @@ __all__ = [
     "hole_map",
     "interpolations",
     "manifold",
+    "rate_distortion",
     "reconstructions",
     "samples",
     "sources",
