@@ -13,6 +13,7 @@ plots.samples({"VAE": vae}, seed=0).savefig("samples.png")
 """
 
 from keras_aevae.latent.plots.codes import codes
+from keras_aevae.latent.plots.effects import effects
 from keras_aevae.latent.plots.hole_map import hole_map
 from keras_aevae.latent.plots.interpolations import interpolations
 from keras_aevae.latent.plots.manifold import manifold
@@ -25,6 +26,7 @@ from keras_aevae.latent.plots.traversals import traversals
 
 __all__ = [
     "codes",
+    "effects",
     "hole_map",
     "interpolations",
     "manifold",
