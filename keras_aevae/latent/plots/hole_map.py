@@ -78,13 +78,14 @@ def draw(axes, codes, draws, inside):
     draws, inside = draws[shown] @ basis.T, inside[shown]
     codes = codes[evenly(len(codes))] @ basis.T
     axes.scatter(*codes.T, s=12, color=PALE_DOTS, linewidths=0, label="codes")
-    # Those in holes are crosses: their colour alone does not tell them.
-    axes.scatter(
-        *draws[inside].T, s=16, marker="x", color=IN_A_HOLE, linewidths=1, label="prior, in a hole"
+    # Those in holes are crosses: their colour alone does not tell them. The fewer are on top, where
+    # the many cannot hide them.
+    kinds = (
+        ("prior, in a hole", inside, {"s": 13, "marker": "x", "color": IN_A_HOLE, "linewidths": 1}),
+        ("prior, among codes", ~inside, {"s": 9, "color": AMONG_CODES, "linewidths": 0}),
     )
-    axes.scatter(
-        *draws[~inside].T, s=12, color=AMONG_CODES, linewidths=0, label="prior, among codes"
-    )
+    for label, chosen, look in kinds:
+        axes.scatter(*draws[chosen].T, label=label, zorder=3 - chosen.mean(), **look)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(axis_names[0])
     axes.set_ylabel(axis_names[1])
