@@ -4,8 +4,9 @@ import numpy as np
 
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
+from keras_aevae.latent.plots._labels import halo
+from keras_aevae.latent.plots._latent import evenly, principal_axes
 
-MAX_POINTS = 800  # more of them hide each other, and make the file large
 MAX_CLOUDS = 10
 DRAWS = 200  # from a posterior, to fit its ellipse to
 
@@ -53,7 +54,7 @@ def draw(axes, model, x, labels, class_names):
     z = model.encode(x)  # (n, latent_dim)
     basis, axis_names = principal_axes(z)
     z = z @ basis.T  # (n, 2)
-    shown = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).astype(int))
+    shown = evenly(len(x))
     if labels is None:
         axes.scatter(*z[shown].T, s=14, color=COLOURS[0], linewidths=0)
         examples = {COLOURS[0]: 0}
@@ -84,21 +85,6 @@ def draw(axes, model, x, labels, class_names):
         )
 
 
-def principal_axes(z):
-    """Orthonormal rows that span the picture, (2, latent_dim), and what to call them."""
-    latent_dim = z.shape[1]
-    if latent_dim <= 2:
-        return np.eye(2, latent_dim), ("latent dimension 1", "latent dimension 2")
-    from sklearn.decomposition import PCA
-
-    pca = PCA(2, svd_solver="full").fit(z)
-    names = [
-        f"principal axis {i + 1} ({share:.0%} of the variance)"
-        for i, share in enumerate(pca.explained_variance_ratio_)
-    ]
-    return pca.components_, names
-
-
 def clouds(axes, model, x, basis, examples):
     """An ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
     from matplotlib.patches import Ellipse
@@ -120,12 +106,10 @@ def clouds(axes, model, x, basis, examples):
 
 def prior_circles(axes):
     from matplotlib.patches import Circle
-    from matplotlib.patheffects import withStroke
 
-    halo = [withStroke(linewidth=3, foreground="white")]
     for radius in (1, 2):
         circle = Circle((0, 0), radius, fill=False, color=INK, linestyle=(0, (4, 3)), zorder=4)
-        circle.set_path_effects(halo)
+        circle.set_path_effects(halo())
         axes.add_patch(circle)
     axes.annotate(
         "prior",
@@ -134,6 +118,6 @@ def prior_circles(axes):
         textcoords="offset points",
         ha="center",
         weight="bold",
-        path_effects=halo,
+        path_effects=halo(),
         zorder=5,
     )

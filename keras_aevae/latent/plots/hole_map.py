@@ -1,0 +1,94 @@
+"""Where the prior draws codes that no data have."""
+
+import numpy as np
+
+from keras_aevae._checks import check_number
+from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.plots._figure import WIDTH, panels
+from keras_aevae.latent.plots._labels import key
+from keras_aevae.latent.plots._latent import evenly, principal_axes
+
+PALE_DOTS = "#c4c4c4"
+IN_A_HOLE, AMONG_CODES = "#b5480a", "#0072b2"
+
+
+def hole_map(codes, draws, level=0.95):
+    """The codes in two dimensions, and on top draws from the prior: which of them lie in holes.
+
+    A draw lies in a hole where it is farther from every code than 95 % of the codes are from their
+    nearest neighbour, in all dimensions: the title gives the share, as `latent.holes` does. The
+    map is that of `plots.codes`: of more than two dimensions their principal axes, not centred.
+
+    Misleads about the dimensions that aren't shown: a draw may be far from the codes it is drawn
+    upon. And with few codes, among which there is room everywhere.
+
+    Args:
+        codes: dict from names to codes of the data, each of shape (n, latent_dim), n at least 2;
+            a panel each. For a VAE draws from the posterior, `vae.encode(x, sample=True)`, since
+            these are what the decoder learned.
+        draws: dict from the same names to draws from the prior, each of shape (m, latent_dim), m
+            at least 2. At most 800 of codes and draws, evenly spaced, are drawn; all are counted.
+        level: of the quantile.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_aevae import VAE, datasets
+    from keras_aevae.latent import plots
+    (x_train, _), _ = datasets.load("digits")
+    vae = VAE.from_preset("vae_mlp_digits")
+    z = vae.encode(x_train, sample=True)
+    draws = np.random.default_rng(0).normal(size=z.shape)
+    figure = plots.hole_map({"VAE": z}, {"VAE": draws})
+    ```
+    """
+    level = check_number("level", level, minimum=0, exclusive=True, maximum=1)
+    if list(codes) != list(draws):
+        raise ValueError(
+            "`codes` and `draws` must have the same names, in the same order. Received: codes of "
+            f"{list(codes)} and draws of {list(draws)}."
+        )
+    pairs = {name: check_pair(codes[name], draws[name], names=("codes", "draws")) for name in codes}
+    holes = {name: in_holes(*pair, level) for name, pair in pairs.items()}
+    titles = [
+        f"{name}: {inside.mean():.0%} of prior draws in holes" for name, inside in holes.items()
+    ]
+    with panels(titles, WIDTH) as (figure, axes):
+        for one, name in zip(axes, pairs):
+            draw(one, *pairs[name], holes[name])
+    return figure
+
+
+def in_holes(codes, draws, level):
+    """Of each of `draws`, whether it is in a hole: what `latent.holes` takes the mean of."""
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=1).fit(codes)
+    radius = np.quantile(nearest.kneighbors()[0][:, 0], level)
+    return nearest.kneighbors(draws)[0][:, 0] > radius
+
+
+def draw(axes, codes, draws, inside):
+    basis, axis_names = principal_axes(codes)
+    shown = evenly(len(draws))
+    draws, inside = draws[shown] @ basis.T, inside[shown]
+    codes = codes[evenly(len(codes))] @ basis.T
+    axes.scatter(*codes.T, s=12, color=PALE_DOTS, linewidths=0, label="codes")
+    # Those in holes are crosses: their colour alone does not tell them. The fewer are on top, where
+    # the many cannot hide them.
+    kinds = (
+        ("prior, in a hole", inside, {"s": 13, "marker": "x", "color": IN_A_HOLE, "linewidths": 1}),
+        ("prior, among codes", ~inside, {"s": 9, "color": AMONG_CODES, "linewidths": 0}),
+    )
+    for label, chosen, look in kinds:
+        axes.scatter(*draws[chosen].T, label=label, zorder=3 - chosen.mean(), **look)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(axis_names[0])
+    axes.set_ylabel(axis_names[1])
+    axes.tick_params(labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    key(axes)
