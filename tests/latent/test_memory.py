@@ -40,6 +40,12 @@ def test_the_interval_by_seed_and_at_its_ends(rng):
     assert latent.generalization_gap_interval([0.0, 0.0], [2.0, 2.0]) == (2, 2)
 
 
+def test_the_interval_of_a_long_tail_is_not_symmetric():
+    """The mean of four draws is 4 k, k binomial: 0 to 12 hold 0.95 about the gap of 4."""
+    assert stats.binom(4, 1 / 4).ppf([0.025, 0.975]).tolist() == [0, 3]
+    assert latent.generalization_gap_interval([0.0, 0.0], [0.0, 0.0, 0.0, 16.0]) == (0, 12)
+
+
 def test_the_interval_refuses():
     with pytest.raises(ValueError, match=r"`test_errors` must .* at least 2 .*\(1,\)"):
         latent.generalization_gap_interval([1.0, 2.0], [1.0])

@@ -34,7 +34,7 @@ def test_the_rate_by_integration(rng):
 
 def test_rates_near_0_keep_their_digits():
     small = 1e-6 * np.ones((2, 1))  # (small^2 + small^2 / 2) / 2, to first order
-    assert latent.rate_per_dimension(small, small)[0] == pytest.approx(0.75e-12, rel=1e-5)
+    assert latent.rate_per_dimension(small, small)[0] == pytest.approx(0.75e-12, rel=1e-5, abs=0)
     assert latent.rate_per_dimension([[0, 3], [0, 3]], [[0, 0], [0, 0]]).tolist() == [0, 4.5]
 
 
@@ -126,7 +126,7 @@ def test_a_correlated_gaussian_in_closed_form(rng):
     assert found["dimension_wise_kl"] == pytest.approx(0, abs=0.03)
 
 
-@pytest.mark.parametrize("offset, smallest", [(0.0, -2.0), (20.0, -14.0)])
+@pytest.mark.parametrize("offset, smallest", [(0.0, -2.0), (1e4, -14.0)])
 def test_the_parts_by_scipy(offset, smallest, rng, monkeypatch):
     """The same draws, with SciPy's densities of every posterior; also in parts."""
     n, d, num_draws, seed = 23, 3, 50, 5
