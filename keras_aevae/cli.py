@@ -31,19 +31,35 @@ def main():
     """
 
 
-def recipe_options(command):
-    """The options that change a recipe."""
-    for option in (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-        click.option("--epochs", type=click.IntRange(1), help="By default the recipe's."),
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
-@click.option("--dataset", type=click.Choice(DATASETS), default="digits", show_default=True)
-@recipe_options
+@click.argument("models", nargs=-1)
+@click.option(
+    "--dataset",
+    type=click.Choice(DATASETS),
+    help="By default the presets'; else digits.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="By default the recipe's.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Runs of each recipe: intervals and verdicts want two or more.",
+)
+@click.option(
+    "--beta",
+    "betas",
+    type=float,
+    multiple=True,
+    help="Of the VAEs of the rate-distortion curve; repeatable. By default four, from 0.1 to 10.",
+)
+@click.option(
+    "--num-samples",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Importance samples of the log-likelihood.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
@@ -51,12 +67,24 @@ def recipe_options(command):
     show_default=True,
     help="Where to write the report; its numbers go beside it, as JSON.",
 )
-def compare(dataset, epochs, seed, out):
-    """Train an AE and a VAE on the same data, and measure how their latent spaces differ."""
+def compare(models, betas, out, **settings):
+    """Measure how the latent spaces of MODELS differ: recipes that are trained on the same data, or
+    presets. By default an AE and a VAE.
+
+    \b
+    keras-aevae compare
+    keras-aevae compare ae vae iwae --dataset mnist --epochs 10 --seeds 3
+    keras-aevae compare ae_conv_mnist vae_conv_mnist
+    """
     from keras_aevae.latent import compare
 
     comparison = compare(
-        dataset=dataset, epochs=epochs, seed=seed, callbacks=[epoch_bar()], verbose=0
+        models or ("ae", "vae"),
+        callbacks=[epoch_bar()],
+        progress=measuring_bar(),
+        betas=betas or None,
+        verbose=0,
+        **settings,
     )
     click.echo(f"\n{comparison}\n")
     for path in comparison.save(out):
@@ -71,7 +99,8 @@ def compare(dataset, epochs, seed, out):
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="The preset's folder.  [default: MODEL_NETWORK_DATASET]",
 )
-@recipe_options
+@click.option("--epochs", type=click.IntRange(1), help="By default the recipe's.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--num-samples",
     type=click.IntRange(1),
@@ -137,3 +166,17 @@ def epoch_bar():
             self.bar.render_finish()
 
     return EpochBar()
+
+
+def measuring_bar():
+    """What `compare` tells of each measure: one progress bar over all of them."""
+    bars = []
+
+    def progress(text, number, of):
+        if not bars:
+            bars.append(click.progressbar(length=of, label="Measuring", item_show_func=str))
+        bars[0].update(number - bars[0].pos, text)
+        if number == of:
+            bars[0].render_finish()
+
+    return progress

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import keras
 
-from keras_aevae import latent, recipes
+from keras_aevae import datasets, latent, recipes
+from keras_aevae.latent.classifier import EPOCHS, train_classifier
 
 
 def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
@@ -40,18 +41,50 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     metadata = {
         "recipe": dataclasses.asdict(recipe),
         "measured": latent.summary(model, train, test, num_samples=num_samples),
-        "training": {
-            "command": command(recipe, num_samples),
-            "seconds": round(clock.seconds, 1),
-            "date": datetime.date.today().isoformat(),
-            "backend": f"{keras.backend.backend()} {backend_version()}",
-            "keras": keras.version(),
-            "hardware": f"{processor()}, {os.cpu_count()} cores",
-        },
+        "training": training(clock.seconds, command(recipe, num_samples)),
     }
-    model.save_to_preset(directory, card=card(recipe, metadata), metadata=metadata)
+    text = card(recipe.name, f"\n{recipe.note}\n" if recipe.note else "", metadata)
+    model.save_to_preset(directory, card=text, metadata=metadata)
     shutil.rmtree(backup)
     return model, metadata
+
+
+def pretrain_classifier(dataset, directory, *, seed=0, verbose=1):
+    """Train the classifier of a dataset, in whose features samples are compared, and save it as a
+    preset in `directory`, such as "presets/classifier_digits/1".
+
+    Returns:
+        The model and the metadata that was saved.
+    """
+    start = time.perf_counter()
+    model = train_classifier(dataset, seed=seed, verbose=verbose)
+    seconds = time.perf_counter() - start
+    (x_train, y_train), (x_test, y_test) = datasets.load(dataset)
+    fields = {k: model.get_config()[k] for k in ("classes", "filters", "features")}
+    metadata = {
+        "recipe": {"dataset": dataset, "epochs": EPOCHS[dataset], "seed": seed, **fields},
+        "measured": {
+            "num_train": len(x_train),
+            "num_test": len(x_test),
+            "train_accuracy": model.accuracy(x_train, y_train),
+            "test_accuracy": model.accuracy(x_test, y_test),
+        },
+        "training": training(seconds, f"pretrain_classifier({dataset!r}, DIRECTORY, seed={seed})"),
+    }
+    model.save_to_preset(directory, card=card(model.name, CLASSIFIER, metadata), metadata=metadata)
+    return model, metadata
+
+
+def training(seconds, command):
+    """Where and how a model was trained."""
+    return {
+        "command": command,
+        "seconds": round(seconds, 1),
+        "date": datetime.date.today().isoformat(),
+        "backend": f"{keras.backend.backend()} {backend_version()}",
+        "keras": keras.version(),
+        "hardware": f"{processor()}, {os.cpu_count()} cores",
+    }
 
 
 def command(recipe, num_samples):
@@ -94,24 +127,27 @@ class Clock(keras.callbacks.Callback):
         self.path.write_text(f"{self.seconds}")
 
 
-def card(recipe, metadata):
+def card(name, note, metadata):
     """The preset's card, Markdown: what it is, how it was made, what it measures."""
     measured, training = metadata["measured"], metadata["training"]
     numbers = "\n".join(f"| {name} | {value:.6g} |" for name, value in measured.items())
     settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["recipe"].items())
-    note = f"\n{recipe.note}\n" if recipe.note else ""
-    return CARD.format(name=recipe.name, note=note, numbers=numbers, settings=settings, **training)
+    return CARD.format(name=name, note=note, numbers=numbers, settings=settings, **training)
 
 
+CLASSIFIER = """
+A small classifier: samples are compared with data in its last hidden layer. Distances there can't
+be compared with those in the features of another network, such as an FID.
+"""
 CARD = """\
 # {name}
 
-Made by `{command}`, the shipped recipe, in {seconds:g} s of training on {hardware}; {backend},
-Keras {keras}; {date}.
+Made by `{command}`, the shipped
+recipe, in {seconds:g} s of training on {hardware}; {backend}, Keras {keras}; {date}.
 {note}
 ## Measured
 
-Nats per example, on all test images unless the name says `train`.
+On all test images unless the name says `train`; what has no other unit is in nats per example.
 
 | measure | value |
 | --- | --- |

@@ -31,13 +31,24 @@ def test_help(run):
 
 
 def test_compare_writes_both_reports(run, tmp_path):
-    result = run("compare", "--epochs", "1", "--out", "out/here.html")
+    settings = ("--epochs", "1", "--seeds", "2", "--beta", "1", "--num-samples", "5")
+    result = run("compare", *settings, "--out", "out/here.html")
     assert result.exit_code == 0, result.output
     numbers = json.loads((tmp_path / "out" / "here.json").read_text())
     assert numbers["epochs"] == 1 and numbers["backend"] == keras.backend.backend()
     assert "<html" in (tmp_path / "out" / "here.html").read_text()
-    for text in ("reconstruction", "gap", "KL", "active units"):
+    for text in ("reconstruction", "gap", "KL", "active units", "VAE generalises better"):
         assert text.lower() in result.output.lower()
+    assert [point["beta"] for point in numbers["rate_distortion"]] == [1.0]
+
+
+def test_compare_takes_presets(run, tmp_path):
+    result = run("compare", "ae_mlp_digits", "vae_mlp_digits", "--num-samples", "5")
+    assert result.exit_code == 0, result.output
+    numbers = json.loads((tmp_path / "report.json").read_text())
+    assert list(numbers["numbers"]) == ["ae_mlp_digits", "vae_mlp_digits"]
+    result = run("compare", "ae_mlp_digit")
+    assert result.exit_code == 1 and "Did you mean: ae_mlp_digits" in result.output
 
 
 def test_train_writes_a_preset(run, tmp_path):

@@ -12,6 +12,7 @@ MODULES = (
     ka.datasets,
     ka.distributions,
     ka.latent,
+    ka.latent.plots,
     ka.layers,
     ka.networks,
     ka.objectives,

@@ -116,7 +116,7 @@ def trainer(weights, shape, compiled=True, dtype="float32"):
         fused=True,
     )
     latent_dim = params[1][0].shape[0] // 2
-    run = torch.compile(loss_of) if compiled else loss_of
+    run = torch.compile(loss_of, dynamic=False) if compiled else loss_of
     generator = np.random.default_rng(0)
 
     def epoch(x, batch_size):
@@ -154,7 +154,7 @@ def forward(weights, shape, compiled=True):
         "decode": image,
         "reconstruct": lambda x: image(posterior(params, x)[0]),
     }
-    verbs = {name: torch.compile(f) if compiled else f for name, f in verbs.items()}
+    verbs = {name: torch.compile(f, dynamic=False) if compiled else f for name, f in verbs.items()}
 
     def run(f, batch):
         with torch.no_grad():

@@ -5,6 +5,7 @@ when they are made.
 """
 
 from keras_aevae.latent import plots
+from keras_aevae.latent.classifier import Classifier
 from keras_aevae.latent.compare import compare
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.measures import (
@@ -49,6 +50,7 @@ from keras_aevae.latent.measures import (
 from keras_aevae.latent.summary import summary
 
 __all__ = [
+    "Classifier",
     "Comparison",
     "active_units",
     "anomaly_auroc",

@@ -1,62 +1,161 @@
-"""What `compare` returns: trained models, their numbers, and a report of both."""
+"""What `compare` returns: models, their numbers, the verdicts, and a report of all."""
 
 import dataclasses
 import json
 import pathlib
 
-from keras_aevae.latent.table import table
+from keras_aevae.latent.claims import CLAIMS, half_width, judge, mean
+from keras_aevae.latent.rows import GROUPS, ROWS
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
-    """Models that were trained on one dataset, and what was measured of them.
+    """Models on one dataset, and what was measured of them.
 
-    Printed, it is a table: a measure a row, a model a column.
+    Printed, it is a table: a measure a row, a model a column. A number with ± is a mean with half
+    its 95 % interval (Student's t) over the replicates: training runs with different seeds, or
+    where each model was trained once, equal parts of the test data.
 
     Attributes:
-        models: dict from a name, such as "AE", to the trained model.
-        numbers: dict from the same names to what `keras_aevae.latent.summary` returned.
-        data: `(x_train, y_train), (x_test, y_test)`, as measured on.
-        settings: dict of how it came about: dataset, epochs, seed, backend, versions, ...
+        models: dict from a name, such as "AE", to the trained model, or to the list of them, one a
+            seed.
+        replicates: dict from the same names to a list of dicts, one a replicate, from a measure's
+            name to its number. The names are those of `keras_aevae.latent.rows.ROWS`.
+        left_out: dict from the same names to a dict from a measure's name to why it is missing.
+        data: the `keras_aevae.latent.data.Data` measured on.
+        settings: dict of how it came about: dataset, seeds, sample sizes, backend, versions, ...
+        rate_distortion: list of dicts of VAEs trained with other betas: "beta", "rate",
+            "distortion", in nats.
 
     Example:
 
     ```python
     from keras_aevae import latent
-    comparison = latent.compare(epochs=2, verbose=0)
+    comparison = latent.compare(epochs=2, seeds=2, verbose=0)
     print(comparison)
-    comparison.numbers["VAE"]["test_kl"]
+    comparison.numbers["VAE"]["frechet_prior"]
     comparison.save("report.html")
     ```
     """
 
     models: dict
-    numbers: dict
-    data: tuple
+    replicates: dict
+    left_out: dict
+    data: object
     settings: dict
+    rate_distortion: list = dataclasses.field(default_factory=list)
+    observations: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def numbers(self):
+        """The mean over the replicates: dict from a model's name to a dict from a measure's."""
+        return {
+            name: {key: mean(values) for key, values in self.values(name).items()}
+            for name in self.models
+        }
+
+    def values(self, name):
+        """Of a model, a dict from a measure's name to the list of its numbers."""
+        return {
+            key: [one[key] for one in self.replicates[name]]
+            for key in ROWS
+            if all(key in one for one in self.replicates[name])
+        }
+
+    @property
+    def pair(self):
+        """The names of the first model whose codes are points and of the first whose codes have a
+        density, which the claims are about; None where there are no two such."""
+        first = {name: runs[0] for name, runs in self.models.items()}
+        points = [n for n, model in first.items() if not model.family.has_density]
+        clouds = [n for n, model in first.items() if model.family.has_density]
+        return (points[0], clouds[0]) if points and clouds else None
+
+    @property
+    def verdicts(self):
+        """A `keras_aevae.latent.claims.Verdict` for each claim; none without a `pair`."""
+        if self.pair is None:
+            return []
+        ae, vae = map(self.values, self.pair)
+        return [judge(claim, ae.get(claim.key), vae.get(claim.key)) for claim in CLAIMS]
 
     def to_dict(self):
-        """Settings and numbers as a dict that `json` can write."""
-        return {**self.settings, "models": {k: dict(v) for k, v in self.numbers.items()}}
+        """All of it but models and data, as a dict that `json` can write."""
+        return {
+            **self.settings,
+            "numbers": self.numbers,
+            "replicates": self.replicates,
+            "left_out": self.left_out,
+            "claims": [
+                {"claim": v.claim.text, "measure": v.claim.key}
+                | {k: x for k, x in vars(v).items() if k != "claim"}
+                for v in self.verdicts
+            ],
+            "rate_distortion": self.rate_distortion,
+        }
+
+    def to_frame(self):
+        """The numbers as a pandas DataFrame: a row a replicate of a model, a column a measure.
+
+        Raises:
+            ImportError: pandas isn't installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "`to_frame` needs pandas. Run: pip install pandas. `replicates` has the same "
+                "numbers."
+            ) from error
+        rows = [
+            {"model": name, "replicate": i, **one}
+            for name, replicates in self.replicates.items()
+            for i, one in enumerate(replicates)
+        ]
+        return pandas.DataFrame(rows).set_index(["model", "replicate"])
+
+    def tables(self):
+        """For each group of rows that has any, `(title, [(row, list of texts, one a model)])`."""
+        values = {name: self.values(name) for name in self.models}
+        found = []
+        for title, rows in GROUPS.items():
+            lines = [
+                (row, [written(row, one.get(row.key)) for one in values.values()]) for row in rows
+            ]
+            lines = [line for line in lines if set(line[1]) != {"-"}]
+            if lines:
+                found.append((title, lines))
+        return found
 
     def table(self):
         """The table as strings: a header, then a list of rows, all of the same length."""
-        header = ["", *self.numbers]
         rows = []
-        for row, name, values in table(self.numbers):
-            rows.append([f"{name} ({row.unit})" if row.unit else name, *values])
-        return header, rows
+        for title, lines in self.tables():
+            rows.append([title.upper(), *[""] * len(self.models)])
+            for row, texts in lines:
+                rows.append([f"  {row.name} ({row.unit})" if row.unit else f"  {row.name}", *texts])
+        return ["", *self.models], rows
 
     def __str__(self):
         header, rows = self.table()
-        widths = [max(map(len, column)) for column in zip(header, *rows)]
-        lines = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-            for line in (header, *rows)
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        parts = [aligned([header, *rows])]
+        if verdicts := self.verdicts:
+            ae, vae = self.pair
+            lines = [["CLAIM", ae, vae, ""]]
+            for verdict in verdicts:
+                row = ROWS[verdict.claim.key]
+                both = [written(row, self.values(n).get(row.key)) for n in self.pair]
+                lines.append([verdict.claim.text, *both, verdict.verdict])
+            parts.insert(0, aligned(lines))
+        return "\n\n".join(parts)
 
     __repr__ = __str__
+
+    def _repr_html_(self):
+        """What a notebook shows."""
+        from keras_aevae.latent.report import tables_html
+
+        return tables_html(self)
 
     def save(self, path="report.html"):
         """Write the report, one self-contained HTML file, and its numbers as JSON beside it.
@@ -78,6 +177,25 @@ class Comparison:
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         numbers.write_text(text + "\n", encoding="utf-8")
         return path, numbers
+
+
+def written(row, values):
+    """The mean of a row's numbers and half its interval, as text; a dash where there are none."""
+    if not values:
+        return "-"
+    text = row.text.format(mean(values))
+    if (half := half_width(values)) is not None and len(set(values)) > 1:
+        text += f" ± {row.text.replace('+', '').format(half)}"
+    return text
+
+
+def aligned(lines):
+    """Lines of cells as text in columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
 
 
 def report_path(path):

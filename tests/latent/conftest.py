@@ -10,13 +10,16 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.seen, self.told = [], []
 
     def on_train_begin(self, logs=None):
         self.seen.append((self.model.name, self.params["epochs"]))
 
     def on_epoch_end(self, epoch, logs=None):
         self.seen.append(epoch)
+
+    def progress(self, name, number, of):
+        self.told.append((name, number, of))
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +29,16 @@ def recorder():
 
 @pytest.fixture(scope="session")
 def comparison(recorder):
-    """An AE and a VAE after one epoch on digits, and what was measured of them."""
-    return latent.compare(epochs=1, num_samples=20, callbacks=[recorder], verbose=0)
+    """Two AEs and two VAEs after one epoch on digits, and what was measured of them."""
+    return latent.compare(
+        epochs=1,
+        seeds=2,
+        betas=(),
+        num_samples=20,
+        callbacks=[recorder],
+        progress=recorder.progress,
+        verbose=0,
+    )
 
 
 @pytest.fixture

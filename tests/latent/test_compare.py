@@ -7,58 +7,224 @@ import keras
 import numpy as np
 import pytest
 
-from keras_aevae import latent
+from keras_aevae import VAE, ConditionalVAE, datasets, latent, networks
+from keras_aevae.latent.claims import CLAIMS
 from keras_aevae.latent.labels import classes, one_of_each
-from keras_aevae.latent.table import ROWS, fill
+from keras_aevae.latent.rows import ROWS
+
+# What an AE has no number for.
+OF_DENSITIES = {
+    "kl",
+    "elbo",
+    "log_likelihood",
+    "mutual_information",
+    "total_correlation",
+    "dimension_wise_kl",
+    "anomalies_elbo",
+}
+OF_FACTORS = {
+    "mutual_information_gap",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "separated_attribute_predictability",
+    "modularity",
+    "explicitness",
+    "beta_vae_score",
+    "factor_vae_score",
+}
+OF_LABELS = {
+    "linear_probe_few",
+    "linear_probe_many",
+    "nearest_neighbours_few",
+    "nearest_neighbours_many",
+    "adjusted_rand",
+    "normalized_mutual_information",
+    "midpoint_between",
+    "evenness_between",
+    "length_between",
+}
 
 
-def test_compare_trains_and_measures_both(comparison):
+def test_compare_trains_and_measures_each_seed_of_each(comparison):
     assert list(comparison.models) == list(comparison.numbers) == ["AE", "VAE"]
-    assert "test_kl" in comparison.numbers["VAE"] and "test_kl" not in comparison.numbers["AE"]
+    assert [len(runs) for runs in comparison.models.values()] == [2, 2]
+    assert [len(runs) for runs in comparison.replicates.values()] == [2, 2]
+    assert set(comparison.numbers["AE"]) == set(ROWS) - OF_DENSITIES - OF_FACTORS
+    assert set(comparison.numbers["VAE"]) == set(ROWS) - OF_FACTORS
     settings = comparison.settings
-    assert (settings["dataset"], settings["epochs"], settings["seed"]) == ("digits", 1, 0)
+    assert (settings["dataset"], settings["epochs"], settings["seeds"]) == ("digits", 1, [0, 1])
     assert settings["backend"] == keras.backend.backend()
     assert settings["versions"]["keras"] == keras.__version__
-    assert set(settings["seconds"]["training"]) == {"AE", "VAE"}
-    assert settings["command"] == "keras-aevae compare --dataset digits --epochs 1 --seed 0"
-    (x_train, _), (x_test, _) = comparison.data
-    assert comparison.numbers["AE"]["num_train"] == len(x_train) == 1437
-    assert comparison.numbers["AE"]["num_test"] == len(x_test) == 360
+    assert [len(t) for t in settings["seconds"]["training"].values()] == [2, 2]
+    assert settings["command"] == "keras-aevae compare --dataset digits --epochs 1 --seeds 2"
+    assert (settings["num_train"], settings["num_test"]) == (1437, 360)
+    assert "classifier_digits" in settings["features"]
 
 
-def test_json_has_every_number_of_the_table(comparison):
+def test_numbers_are_means_of_the_runs(comparison):
+    runs = comparison.replicates["VAE"]
+    assert runs[0]["test_mse"] != runs[1]["test_mse"]
+    for key, value in comparison.numbers["VAE"].items():
+        assert value == pytest.approx(sum(run[key] for run in runs) / 2), key
+
+
+def test_numbers_are_those_of_the_measures(comparison):
+    """The table's rows against the public functions, asked by hand."""
+    vae, data = comparison.models["VAE"][0], comparison.data
+    found = comparison.replicates["VAE"][0]
+    (x, y), (x_test, y_test) = datasets.load("digits")
+    assert found["test_mse"] == pytest.approx(latent.mean_squared_error(vae, x_test), rel=1e-4)
+    assert found["train_mse"] == pytest.approx(latent.mean_squared_error(vae, x), rel=1e-4)
+    codes, codes_test = vae.encode(x), vae.encode(x_test)
+    assert found["active_units"] == latent.active_units(codes_test)
+    assert found["latent_dim"] == vae.latent_dim
+    probe = latent.nearest_neighbour_probe(codes, y, codes_test, y_test)
+    assert found["nearest_neighbours_many"] == pytest.approx(probe)
+    samples = data.features_of(vae.sample(len(x_test), seed=0))
+    distance = latent.frechet_distance(data.test_features, samples)
+    assert found["frechet_prior"] == pytest.approx(distance, rel=1e-3)
+    clusters = latent.clustering_agreement(codes_test, y_test)
+    assert found["adjusted_rand"] == pytest.approx(clusters["adjusted_rand"])
+    outputs = vae.predict(x_test, verbose=0)
+    parts = latent.kl_decomposition(outputs["z_mean"], outputs["z_log_var"], 500)
+    for key, value in parts.items():
+        assert found[key] == pytest.approx(value, abs=1e-4)
+    assert found["elbo"] == pytest.approx(-found["test_reconstruction"] - found["kl"])
+    assert found["log_likelihood"] > found["elbo"]
+
+
+def test_what_is_left_out_says_why(comparison):
+    assert set(comparison.left_out["VAE"]) == OF_FACTORS
+    assert set(comparison.left_out["AE"]) == OF_FACTORS | OF_DENSITIES
+    assert "factors" in comparison.left_out["VAE"]["modularity"]
+    assert "no density" in comparison.left_out["AE"]["log_likelihood"]
+
+
+def test_claims_are_judged_with_the_numbers(comparison):
+    assert comparison.pair == ("AE", "VAE")
+    assert [v.claim for v in comparison.verdicts] == list(CLAIMS)
+    for verdict in comparison.verdicts:
+        ae, vae = (comparison.numbers[name][verdict.claim.key] for name in comparison.pair)
+        assert abs(verdict.difference) == pytest.approx(abs(ae - vae))
+        assert verdict.low <= verdict.difference <= verdict.high
+
+
+def test_json_has_every_number(comparison):
     written = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
-    header, rows = comparison.table()
-    assert header == ["", "AE", "VAE"] and len(rows) == len(ROWS)
-    for row, (name, *values) in zip(ROWS, rows):
-        assert values == [fill(row.text, written["models"][model]) for model in header[1:]]
-        assert row.unit in name
-    assert [row[1] for row in rows].count("-") == 3  # KL, ELBO, log p(x): an AE has none
+    assert written["numbers"] == comparison.numbers
+    assert written["replicates"] == comparison.replicates
+    assert [c["measure"] for c in written["claims"]] == [c.key for c in CLAIMS]
+    assert all(isinstance(n, int) for n in written["num_measured"].values())
 
 
 def test_printed_table_is_aligned(comparison):
-    lines = str(comparison).splitlines()
-    assert "20 samples" in str(comparison)
+    claims, numbers = str(comparison).split("\n\n")
+    assert len(claims.splitlines()) == 1 + len(CLAIMS)
+    lines = [line for line in numbers.splitlines()[1:] if line.startswith("  ")]
     assert len({len(line) for line in lines}) == 1
-    assert lines[0].split() == ["AE", "VAE"]
+    assert numbers.splitlines()[0].split() == ["AE", "VAE"]
+    dashes = [line.split()[:3] for line in lines if " - " in line]
+    assert ["log", "p(x)", "(nats)"] in dashes and len(dashes) == len(OF_DENSITIES)
 
 
-def test_callbacks_see_each_model_in_turn(recorder, comparison):
-    assert recorder.seen == [("ae_mlp_digits", 1), 0, ("vae_mlp_digits", 1), 0]
+def test_frame_has_a_row_a_run(comparison):
+    pandas = pytest.importorskip("pandas")
+    frame = comparison.to_frame()
+    assert frame.loc[("VAE", 1), "test_mse"] == comparison.replicates["VAE"][1]["test_mse"]
+    assert isinstance(frame, pandas.DataFrame) and len(frame) == 4
+    assert math.isnan(frame.loc[("AE", 0), "kl"])
+
+
+def test_callbacks_see_each_training_in_turn(recorder, comparison):
+    one = [("ae_mlp_digits", 1), 0, ("vae_mlp_digits", 1), 0]
+    assert recorder.seen == one * 2
+    assert recorder.told[0] == ("Squared error, test", 0, 4 * len(ROWS))
+    assert recorder.told[-1] == ("", 4 * len(ROWS), 4 * len(ROWS))
+    assert [number for _, number, _ in recorder.told] == list(range(4 * len(ROWS) + 1))
 
 
 def test_a_seed_gives_the_same_numbers_whatever_was_trained_before(comparison):
-    alone = latent.compare(("vae",), epochs=1, num_samples=20, verbose=0)
-    assert alone.numbers["VAE"] == pytest.approx(comparison.numbers["VAE"], rel=1e-4, abs=1e-4)
+    alone = latent.compare(("vae",), epochs=1, seeds=(0,), betas=(), num_samples=20, verbose=0)
+    first = comparison.replicates["VAE"][0]
+    # float32 in another order
+    assert alone.numbers["VAE"] == pytest.approx(first, rel=1e-3, abs=1e-3)
+    assert not alone.verdicts and alone.pair is None
 
 
-def test_compare_takes_trained_models(comparison):
-    chosen = {"mine": comparison.models["AE"]}
+def test_compare_takes_trained_models_and_lists_of_them(comparison):
+    chosen = {"mine": comparison.models["AE"][0], "all": comparison.models["AE"]}
     measured = latent.compare(chosen, verbose=0)
-    # nothing random in an AE, and nothing was trained
-    assert measured.numbers["mine"] == pytest.approx(comparison.numbers["AE"], rel=1e-5)
+    # nothing random in an AE but what is drawn with the run's number, and nothing was trained
+    assert measured.replicates["all"][0] == pytest.approx(comparison.replicates["AE"][0], rel=1e-4)
+    assert measured.replicates["mine"] == measured.replicates["all"][:1]
     assert measured.settings["epochs"] is None and measured.settings["command"] is None
     assert "log p(x)" not in str(measured)
+
+
+def test_rate_falls_and_distortion_rises_with_beta():
+    curve = latent.compare(("ae",), epochs=10, betas=(0.1, 10.0), verbose=0).rate_distortion
+    assert [point["beta"] for point in curve] == [0.1, 10.0]
+    assert curve[0]["rate"] > curve[1]["rate"]
+    assert curve[0]["distortion"] < curve[1]["distortion"]
+
+
+def test_presets_by_name_bring_their_dataset():
+    found = latent.compare(("ae_mlp_digits", "vae_mlp_digits"), num_samples=5, verbose=0)
+    assert list(found.models) == ["ae_mlp_digits", "vae_mlp_digits"]
+    assert found.settings["command"] == "keras-aevae compare ae_mlp_digits vae_mlp_digits"
+    measured = VAE.presets["vae_mlp_digits"]["measured"]
+    assert found.numbers["vae_mlp_digits"]["test_mse"] == pytest.approx(
+        measured["test_mse"], rel=1e-3
+    )
+    assert {v.verdict for v in found.verdicts} == {"undecided"}  # one training of each
+
+
+def test_own_data_without_labels_leave_out_what_needs_them(tiny, rng, tmp_path):
+    x = rng.uniform(size=(60, 5)).astype("float32")
+    found = latent.compare(tiny((5,)), ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
+    assert set(found.left_out["VAE"]) == OF_FACTORS | OF_LABELS
+    assert found.left_out["VAE"]["adjusted_rand"] == "the data have no labels"
+    assert found.settings["dataset"] == "own data"
+    html, _ = found.save(tmp_path)
+    assert "the data have no labels" in html.read_text(encoding="utf-8")
+
+
+def test_one_class_only_is_said(tiny, rng):
+    x, y = rng.uniform(size=(60, 5)).astype("float32"), np.zeros(60, int)
+    found = latent.compare(tiny((5,)), ((x[:40], y[:40]), (x[40:], y[40:])), verbose=0)
+    assert found.left_out["AE"]["linear_probe_few"] == "the labels are of one class only"
+
+
+def test_constant_codes_and_few_examples_leave_the_rest_standing(tiny, rng, tmp_path):
+    x = rng.uniform(size=(12, 5)).astype("float32")
+    models = tiny((5,))
+    for variable in models["AE"].head.trainable_variables:
+        variable.assign(0 * variable)
+    found = latent.compare(models, ((x[:8], None), (x[8:], None)), num_samples=2, verbose=0)
+    assert {"test_mse", "effective_dimension", "frechet_prior"} <= set(found.numbers["AE"])
+    assert found.numbers["AE"]["effective_dimension"] == 0
+    assert "20 codes" in found.left_out["VAE"]["frechet_mixture"]
+    assert "precision_prior" in found.left_out["VAE"]  # fewer examples than neighbours want
+    found.save(tmp_path)
+
+
+def test_a_large_test_set_is_measured_in_parts(tiny, rng):
+    x = rng.uniform(size=(5000, 5)).astype("float32")
+    found = latent.compare(tiny((5,)), ((x[:100], None), (x, None)), num_samples=2, verbose=0)
+    assert [len(runs) for runs in found.replicates.values()] == [5, 5]
+    assert "5 equal parts" in found.settings["replicates"]
+    assert found.verdicts[0].low is not None
+    whole = latent.mean_squared_error(found.models["VAE"][0], x)
+    assert found.numbers["VAE"]["test_mse"] == pytest.approx(whole, rel=1e-4)
+
+
+def test_a_conditional_model_is_told_the_labels():
+    keras.utils.set_random_seed(0)
+    networks_of = networks.mlp((8, 8, 1), 3, hidden=(16,), condition_dim=10)
+    model = ConditionalVAE(*networks_of, classes=10, seed=0)
+    found = latent.compare({"told": model}, num_samples=2, verbose=0)
+    assert {"log_likelihood", "frechet_prior", "midpoint"} <= set(found.numbers["told"])
 
 
 @pytest.mark.parametrize(
@@ -67,17 +233,40 @@ def test_compare_takes_trained_models(comparison):
         ({"models": "digits"}, r"models='digits'.*compare\(dataset="),
         ({"models": ()}, r"models=\(\)"),
         ({"models": ("ae", "vea")}, "models='vea'. Did you mean: vae"),
+        ({"models": ("ae", "vae_mlp_digits")}, "not both"),
+        ({"models": ("ae_mlp_digits", "vae_conv_mnist")}, "'vae_conv_mnist' of mnist"),
+        ({"models": ("ae_mlp_digits",), "epochs": 3}, "epochs=3"),
+        ({"models": ("ae_mlp_digits",), "betas": (2.0,)}, r"betas=\(2.0,\)"),
         ({"models": {}}, "Received: models={}"),
         ({"models": {"AE": 3}}, "Received: models={'AE': 'int'}"),
         ({"dataset": "digit"}, "dataset='digit'. Did you mean: digits"),
+        ({"dataset": ((np.zeros((3, 8, 8, 1)), None),) * 2}, "`dataset` must be a name"),
         ({"epochs": 0}, "epochs=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"seeds": ()}, r"seeds=\(\)"),
+        ({"seeds": (-1,)}, "seed=-1"),
+        ({"betas": (0,)}, "betas=0"),
         ({"num_samples": 0}, "num_samples=0"),
     ],
 )
 def test_bad_arguments_are_named_before_training(arguments, message):
     with pytest.raises(ValueError, match=message):
         latent.compare(**{"verbose": 0, **arguments})
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (3, "a int"),
+        ((np.zeros((3, 5)), None), r"\(\(x_train, y_train\)"),
+        (((np.zeros((3, 5)), [1]), (np.zeros((3, 5)), None)), "y_train of length 1 beside 3"),
+        (((np.zeros((3, 5)), None), (np.zeros((1, 5)), None)), r"x_test of shape \(1, 5\)"),
+        (((np.zeros((3, 5)), None), (np.zeros((3, 6)), None)), r"x_test of shape \(3, 6\)"),
+    ],
+)
+def test_bad_data_are_named(tiny, data, message):
+    with pytest.raises(ValueError, match=message):
+        latent.compare(tiny((5,)), data, verbose=0)
 
 
 def test_trained_models_must_fit_and_need_no_epochs(tiny):
@@ -103,11 +292,6 @@ def test_one_of_each_takes_turns():
 def test_classes_of_factors_are_the_first_factor():
     assert classes(np.array([[2, 5], [0, 7]])).tolist() == [2, 0]
     assert classes(np.array([4, 1])).tolist() == [4, 1]
-
-
-def test_seconds_are_numbers(comparison):
-    seconds = comparison.settings["seconds"]
-    assert seconds["total"] >= math.fsum(seconds["training"].values()) - 0.1 * 2
 
 
 def test_importing_needs_no_plotting_and_no_scikit_learn():

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from keras_aevae import latent
+from keras_aevae.latent.claims import Verdict
+from keras_aevae.latent.report import minus, score
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -62,8 +64,8 @@ def test_page_needs_nothing_else(page):
 
 def test_pictures_load_nothing_and_have_alternatives(page):
     images = page.all("img")
-    assert len(images) == 9  # reconstructions, and four pictures for each of two models
-    assert len({image["alt"] for image in images}) == 9
+    # effects, reconstructions, spectra and Jacobians; six pictures for each of two models
+    assert len(images) == len({image["alt"] for image in images}) == 16
     for image in images:
         assert len(image["alt"]) > 30
         svg = base64.b64decode(image["src"].partition(",")[2]).decode()
@@ -79,15 +81,29 @@ def test_structure_is_semantic(page):
     assert any(meta.get("name") == "viewport" for meta in page.all("meta"))
 
 
-def test_page_shows_the_table_and_where_it_came_from(page, comparison):
+def test_page_shows_claims_numbers_and_where_they_came_from(page, comparison):
     text = " ".join(page.text.split())
-    for name, *values in comparison.table()[1]:
-        assert name.partition(" (")[0] in text
-        for value in values:
-            assert value.replace("-", "\N{MINUS SIGN}") in text or value == "-"
-    for fact in ("digits", comparison.settings["date"], comparison.settings["command"], "seed 0"):
+    for verdict in comparison.verdicts:
+        assert verdict.claim.text in text and verdict.claim.why in text
+    for _, lines in comparison.tables():
+        for row, values in lines:
+            assert row.name in text and row.meaning in text
+            for value in values:
+                assert minus(value) in page.text or value == "-"
+    for fact in ("digits", comparison.settings["date"], comparison.settings["command"], "2 runs"):
         assert fact in text
     assert comparison.settings["backend"] in text
+
+
+def test_the_score_counts_the_verdicts():
+    verdicts = [Verdict(None, name) for name in ("supported", "undecided", "supported")]
+    assert score(verdicts) == "2 supported and 1 undecided"
+
+
+def test_a_notebook_shows_the_tables(comparison):
+    tables = Page(comparison._repr_html_())
+    assert len(tables.all("table")) == 1 + len(comparison.tables())
+    assert not tables.all("img")
 
 
 def test_json_is_what_to_dict_says(paths, comparison):
@@ -95,7 +111,7 @@ def test_json_is_what_to_dict_says(paths, comparison):
 
 
 def test_names_are_escaped_and_trained_models_reported(comparison, tmp_path):
-    renamed = latent.compare({"<b>": comparison.models["VAE"]}, num_samples=2, verbose=0)
+    renamed = latent.compare({"<b>": comparison.models["VAE"][0]}, num_samples=2, verbose=0)
     html_path, _ = renamed.save(tmp_path)
     assert html_path == tmp_path / "report.html"
     page = Page(html_path.read_text(encoding="utf-8"))

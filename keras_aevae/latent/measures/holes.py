@@ -40,11 +40,15 @@ def holes(codes, draws, level=0.95):
     latent.holes(ring, rng.normal(size=(2000, 2)))  # nearly 1: the prior draws inside and outside
     ```
     """
+    return float(np.mean(in_holes(codes, draws, level)))
+
+
+def in_holes(codes, draws, level=0.95):
+    """Of each of `draws`, whether it is in a hole: what `holes` is the mean of."""
     from sklearn.neighbors import NearestNeighbors
 
     level = check_number("level", level, minimum=0, exclusive=True, maximum=1)
     codes, draws = check_pair(codes, draws, names=("codes", "draws"))
     nearest = NearestNeighbors(n_neighbors=1).fit(codes)
     among_codes = nearest.kneighbors()[0][:, 0]  # of each code the others
-    radius = np.quantile(among_codes, level)
-    return float(np.mean(nearest.kneighbors(draws)[0][:, 0] > radius))
+    return nearest.kneighbors(draws)[0][:, 0] > np.quantile(among_codes, level)

@@ -35,7 +35,7 @@ def evenly(n):
 def principal_axes(z):
     """Orthonormal rows that span the picture, (2, latent_dim), and what to call them."""
     latent_dim = z.shape[1]
-    if latent_dim <= 2:
+    if latent_dim <= 2 or not np.ptp(z, axis=0).any():
         return np.eye(2, latent_dim), ("latent dimension 1", "latent dimension 2")
     from sklearn.decomposition import PCA
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_aevae._checks import check_number
-from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures.holes import in_holes
 from keras_aevae.latent.plots._figure import WIDTH, panels
 from keras_aevae.latent.plots._labels import key
 from keras_aevae.latent.plots._latent import evenly, principal_axes
@@ -46,13 +45,12 @@ def hole_map(codes, draws, level=0.95):
     figure = plots.hole_map({"VAE": z}, {"VAE": draws})
     ```
     """
-    level = check_number("level", level, minimum=0, exclusive=True, maximum=1)
     if list(codes) != list(draws):
         raise ValueError(
             "`codes` and `draws` must have the same names, in the same order. Received: codes of "
             f"{list(codes)} and draws of {list(draws)}."
         )
-    pairs = {name: check_pair(codes[name], draws[name], names=("codes", "draws")) for name in codes}
+    pairs = {name: (np.asarray(codes[name]), np.asarray(draws[name])) for name in codes}
     holes = {name: in_holes(*pair, level) for name, pair in pairs.items()}
     titles = [
         f"{name}: {inside.mean():.0%} of prior draws in holes" for name, inside in holes.items()
@@ -61,15 +59,6 @@ def hole_map(codes, draws, level=0.95):
         for one, name in zip(axes, pairs):
             draw(one, *pairs[name], holes[name])
     return figure
-
-
-def in_holes(codes, draws, level):
-    """Of each of `draws`, whether it is in a hole: what `latent.holes` takes the mean of."""
-    from sklearn.neighbors import NearestNeighbors
-
-    nearest = NearestNeighbors(n_neighbors=1).fit(codes)
-    radius = np.quantile(nearest.kneighbors()[0][:, 0], level)
-    return nearest.kneighbors(draws)[0][:, 0] > radius
 
 
 def draw(axes, codes, draws, inside):

@@ -1,0 +1,144 @@
+"""What is claimed of autoencoders and VAEs, the measure that tests each claim, and the verdict."""
+
+import dataclasses
+import math
+
+from keras_aevae.latent.rows import ROWS
+
+LEVEL = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim about VAEs beside AEs, the key of the row that tests it, and why that row."""
+
+    text: str
+    key: str
+    why: str
+    vae_is_better: bool = True
+
+
+CLAIMS = (
+    Claim(
+        "An AE, which minimises nothing else, gives images back more exactly.",
+        "test_mse",
+        "Squared error on test images.",
+        vae_is_better=False,
+    ),
+    Claim(
+        "A VAE generalises better: an AE fits its training images in particular.",
+        "mse_ratio",
+        "Squared error on test images over that on training images.",
+    ),
+    Claim(
+        "An AE may memorise: it gives back training images when shown new ones.",
+        "copied_reconstructions",
+        "How often a reconstruction is nearer to a training image than test images are.",
+    ),
+    Claim(
+        "A VAE's latent space is continuous: where codes are drawn, codes have been.",
+        "holes_prior",
+        "Share of the prior's draws in holes between the codes.",
+    ),
+    Claim(
+        "A VAE's samples mean something; an AE's may mean little.",
+        "frechet_prior",
+        "Fréchet distance of samples from the prior and test images.",
+    ),
+    Claim(
+        "A VAE's samples are diverse.",
+        "coverage_prior",
+        "Share of test images that have a sample from the prior near them.",
+    ),
+    Claim(
+        "It is the decoder, not only the prior: a VAE samples better also from where codes are.",
+        "frechet_mixture",
+        "Fréchet distance of samples from a mixture fitted to each model's codes.",
+    ),
+    Claim(
+        "A VAE interpolates through images that could be real.",
+        "midpoint_between",
+        "Fréchet distance of images half-way between classes and test images.",
+    ),
+    Claim(
+        "A VAE interpolates smoothly.",
+        "evenness_between",
+        "Evenness of the steps between classes.",
+    ),
+    Claim(
+        "A VAE's latent space is structured: a few labels say where the classes are.",
+        "linear_probe_few",
+        "Accuracy of a linear classifier that learns from 100 labelled codes.",
+    ),
+)
+
+RULE = (
+    "Supported or contradicted where the 95 % interval of the difference (Welch's t, over {over}) "
+    "leaves out 0; undecided otherwise."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a claim came out.
+
+    `difference` is that between the two means, positive where it speaks for the claim, with the
+    interval from `low` to `high`; in the row's unit. `verdict` is "supported", "contradicted",
+    "undecided", or "not measured", with the `reason`.
+    """
+
+    claim: Claim
+    verdict: str
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+def judge(claim, ae, vae):
+    """The `Verdict` on a claim from the numbers of its row: a list for each model, one a
+    replicate (a run, or a part of the test data)."""
+    if not ae or not vae:
+        return Verdict(claim, "not measured")
+    sign = 1 if ROWS[claim.key].better == "higher" else -1
+    sign = sign if claim.vae_is_better else -sign
+    difference = sign * (mean(vae) - mean(ae))
+    if min(len(ae), len(vae)) < 2:
+        reason = "one number of each says nothing of chance"
+        return Verdict(claim, "undecided", difference, reason=reason)
+    low, high = welch_interval([sign * v for v in vae], [sign * v for v in ae])
+    verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
+    return Verdict(claim, verdict, difference, low, high)
+
+
+def mean(values):
+    return math.fsum(values) / len(values)
+
+
+def welch_interval(a, b):
+    """The 95 % interval of mean(a) - mean(b), whose variances may differ: Welch 1947,
+    https://doi.org/10.1093/biomet/34.1-2.28."""
+    parts = [squared_error(a), squared_error(b)]
+    weights = [part**2 / (len(values) - 1) for part, values in zip(parts, (a, b))]
+    freedom = sum(parts) ** 2 / sum(weights) if sum(weights) else 1.0
+    reach = quantile(freedom) * math.sqrt(sum(parts))
+    return mean(a) - mean(b) - reach, mean(a) - mean(b) + reach
+
+
+def half_width(values):
+    """Of the 95 % interval of the mean, by Student's t; None of a single number."""
+    if len(values) < 2:
+        return None
+    return quantile(len(values) - 1) * math.sqrt(squared_error(values))
+
+
+def squared_error(values):
+    """The squared standard error of the mean."""
+    centre = mean(values)
+    return math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1) / len(values)
+
+
+def quantile(freedom):
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + LEVEL / 2, freedom))

@@ -1,0 +1,183 @@
+"""The data that models are compared on, and what all the models share of them."""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from keras_aevae import datasets, recipes
+from keras_aevae._checks import check_name
+from keras_aevae.latent.labels import CLASS_NAMES, classes
+from keras_aevae.latent.measures import nearest_training_distance
+from keras_aevae.models.inference import as_numpy
+
+# Training examples on which measures that look at them all are taken; nearest neighbours are
+# looked for among all of the training data, of so many test examples.
+NUM_TRAIN, NUM_NEAREST = 10_000, 2000
+NUM_COMPONENTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Training and test data, as the models are called on them.
+
+    `train_images` and `test_images` are the same before they were binarised: what samples, which
+    are means, are to be like. `y_train` and `y_test` are labels (n,), factors (n, k), or None.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray | None
+    x_test: np.ndarray
+    y_test: np.ndarray | None
+    train_images: np.ndarray
+    test_images: np.ndarray
+    name: str | None = None
+
+    @classmethod
+    def load(cls, name, *, seed=0, binarized=False, num_train=None):
+        settings = {"num_train": num_train, "seed": seed}
+        (images, y), (test_images, y_test) = datasets.load(name, **settings)
+        x, x_test = images, test_images
+        if binarized:
+            (x, _), (x_test, _) = datasets.load(name, binarized=True, **settings)
+        return cls(x, y, x_test, y_test, images, test_images, name)
+
+    @classmethod
+    def of(cls, data, **settings):
+        """From a dataset's name, or `(x_train, y_train), (x_test, y_test)` of one's own."""
+        if isinstance(data, str):
+            return cls.load(check_name("dataset", data, recipes.DEFAULTS), **settings)
+        try:
+            (x, y), (x_test, y_test) = data
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "`dataset` must be a dataset's name, or ((x_train, y_train), (x_test, y_test)), "
+                f"where y may be None. Received: a {type(data).__name__}."
+            ) from error
+        x, x_test = as_numpy(x), as_numpy(x_test)
+        labels = {"y_train": (x, y), "y_test": (x_test, y_test)}
+        for name, (of, given) in labels.items():
+            if given is not None and len(given) != len(of):
+                raise ValueError(
+                    f"`dataset` must hold a label for each example, or None. Received: {name} of "
+                    f"length {len(given)} beside {len(of)} examples."
+                )
+        if min(len(x), len(x_test)) < 2 or x.shape[1:] != x_test.shape[1:]:
+            raise ValueError(
+                "`dataset` must hold 2 or more training and test examples of one shape. Received: "
+                f"x_train of shape {x.shape} and x_test of shape {x_test.shape}."
+            )
+        if y is None or y_test is None:
+            y = y_test = None
+        else:
+            y, y_test = np.asarray(y), np.asarray(y_test)
+        return cls(x, y, x_test, y_test, x, x_test)
+
+    @property
+    def shape(self):
+        return self.x_test.shape[1:]
+
+    @property
+    def class_names(self):
+        return CLASS_NAMES.get(self.name)
+
+    def labels(self, part="test"):
+        """One class an example, or an error that says what is missing."""
+        y = self.y_test if part == "test" else self.y_train
+        if y is None:
+            raise ValueError("the data have no labels")
+        if len(np.unique(classes(y))) < 2:
+            raise ValueError("the labels are of one class only")
+        return classes(y)
+
+    def factors(self, part="test"):
+        y = self.y_test if part == "test" else self.y_train
+        if y is None or y.ndim < 2:
+            raise ValueError("the factors that made the data are not known")
+        return y
+
+    def renderer(self):
+        """What makes images from factors."""
+        if self.name != "dsprites":
+            raise ValueError("there is nothing to render images from chosen factors")
+        return datasets.DSprites()
+
+    @functools.cached_property
+    def some_train(self):
+        """Indices of the training examples that measures are taken on, evenly spaced."""
+        return spaced(len(self.x_train), NUM_TRAIN)
+
+    @functools.cached_property
+    def nearest(self):
+        """Indices of the test examples whose nearest neighbours are looked for."""
+        return spaced(len(self.x_test), NUM_NEAREST)
+
+    @functools.cached_property
+    def features(self):
+        """A function from images to features, and what it is called."""
+        from keras_aevae.latent.classifier import Classifier
+
+        name = f"classifier_{self.name}"
+        if name in Classifier.presets:
+            function = Classifier.from_preset(name).features
+            words = f"the classifier preset {name!r}"
+        else:
+            from sklearn.decomposition import PCA
+
+            flat = flatten(self.train_images[self.some_train])
+            components = min(NUM_COMPONENTS, *flat.shape)
+            pca = PCA(components, random_state=0).fit(flat)
+            words = f"the first {components} principal components of the training data"
+
+            def function(images):
+                return pca.transform(flatten(images))
+
+        # Distances have no scale of their own: one number for all features gives them that of the
+        # training data, of which a feature has the variance 1 on average.
+        known = function(self.train_images[self.some_train])
+        mean, scale = known.mean(axis=0), np.sqrt(known.var(axis=0).mean()) or 1.0
+        return (lambda images: (function(images) - mean) / scale), words
+
+    def features_of(self, images):
+        return self.features[0](np.asarray(images, "float32"))
+
+    @functools.cached_property
+    def test_features(self):
+        return self.features_of(self.test_images)
+
+    @functools.cached_property
+    def test_distances(self):
+        """Of the `nearest` test examples to the nearest of all training examples."""
+        return nearest_training_distance(self.test_images[self.nearest], self.train_images)
+
+    @functools.cached_property
+    def anomalies(self):
+        """Test data made strange: square images on their side, others with each value shuffled
+        among the examples."""
+        if len(self.shape) == 3 and self.shape[0] == self.shape[1]:
+            return np.ascontiguousarray(np.rot90(self.x_test, axes=(1, 2)))
+        generator = np.random.default_rng(0)
+        flat = flatten(self.x_test)
+        return generator.permuted(flat, axis=0).reshape(self.x_test.shape)
+
+    def pairs(self, different=None):
+        """Indices of pairs of test examples: those of different classes, or of one, or any."""
+        generator = np.random.default_rng(0)
+        start = np.arange(len(self.x_test))
+        end = generator.permutation(start)
+        if different is not None:
+            y = self.labels()
+            keep = (y[start] != y[end]) == different
+            start, end = start[keep], end[keep]
+        keep = start != end
+        return start[keep], end[keep]
+
+
+def spaced(n, count):
+    """Up to `count` indices of n, evenly spaced."""
+    return np.linspace(0, n - 1, min(n, count)).astype(int)
+
+
+def flatten(x):
+    return np.asarray(x).reshape(len(x), math.prod(np.shape(x)[1:]))
