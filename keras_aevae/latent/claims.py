@@ -73,7 +73,7 @@ CLAIMS = (
 )
 
 RULE = (
-    "Supported or contradicted where the 95 % interval of the difference (Welch's t, over {over}) "
+    "Supported or contradicted where the 95 % interval of the difference ({test}, over {over}) "
     "leaves out 0; undecided otherwise."
 )
 
@@ -95,18 +95,24 @@ class Verdict:
     reason: str = ""
 
 
-def judge(claim, ae, vae):
+def judge(claim, ae, vae, paired=False):
     """The `Verdict` on a claim from the numbers of its row: a list for each model, one a
-    replicate (a run, or a part of the test data)."""
+    replicate.
+
+    `paired`: the replicates are parts of the test data, the same for both models, so that the
+    interval is that of the differences in each.
+    """
     if not ae or not vae:
         return Verdict(claim, "not measured")
     sign = 1 if ROWS[claim.key].better == "higher" else -1
     sign = sign if claim.vae_is_better else -sign
-    difference = sign * (mean(vae) - mean(ae))
+    ae, vae = ([sign * value for value in values] for values in (ae, vae))
+    difference = mean(vae) - mean(ae)
     if min(len(ae), len(vae)) < 2:
         reason = "one number of each says nothing of chance"
         return Verdict(claim, "undecided", difference, reason=reason)
-    low, high = welch_interval([sign * v for v in vae], [sign * v for v in ae])
+    reach = paired_reach(vae, ae) if paired else welch_reach(vae, ae)
+    low, high = difference - reach, difference + reach
     verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
     return Verdict(claim, verdict, difference, low, high)
 
@@ -115,14 +121,18 @@ def mean(values):
     return math.fsum(values) / len(values)
 
 
-def welch_interval(a, b):
-    """The 95 % interval of mean(a) - mean(b), whose variances may differ: Welch 1947,
+def welch_reach(a, b):
+    """Half the 95 % interval of mean(a) - mean(b), whose variances may differ: Welch 1947,
     https://doi.org/10.1093/biomet/34.1-2.28."""
     parts = [squared_error(a), squared_error(b)]
     weights = [part**2 / (len(values) - 1) for part, values in zip(parts, (a, b))]
     freedom = sum(parts) ** 2 / sum(weights) if sum(weights) else 1.0
-    reach = quantile(freedom) * math.sqrt(sum(parts))
-    return mean(a) - mean(b) - reach, mean(a) - mean(b) + reach
+    return quantile(freedom) * math.sqrt(sum(parts))
+
+
+def paired_reach(a, b):
+    """The same, of numbers that belong together one by one."""
+    return half_width([x - y for x, y in zip(a, b)])
 
 
 def half_width(values):

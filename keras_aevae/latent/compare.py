@@ -17,7 +17,7 @@ from keras_aevae._checks import (
     check_seed,
 )
 from keras_aevae.latent.comparison import Comparison
-from keras_aevae.latent.data import NUM_NEAREST, Data
+from keras_aevae.latent.data import Data
 from keras_aevae.latent.measures import kl, reconstruction_error
 from keras_aevae.latent.observations import NUM_PATHS, Observations, Part
 from keras_aevae.latent.rows import ROWS
@@ -129,9 +129,7 @@ def compare(
                 "training examples": len(data.some_train),
                 "test examples in each part": len(data.x_test) // parts,
                 "samples of each source in each part": len(data.x_test) // parts,
-                "examples whose nearest training example is looked for": min(
-                    NUM_NEAREST, len(data.x_test)
-                ),
+                "test examples for log p(x) and nearest training examples": len(data.few),
                 "paths": min(NUM_PATHS, len(data.x_test)),
                 "importance samples of log p(x)": num_samples,
             },

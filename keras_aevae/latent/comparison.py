@@ -17,8 +17,7 @@ class Comparison:
     where each model was trained once, equal parts of the test data.
 
     Attributes:
-        models: dict from a name, such as "AE", to the trained model, or to the list of them, one a
-            seed.
+        models: dict from a name, such as "AE", to the list of its trained models, one a seed.
         replicates: dict from the same names to a list of dicts, one a replicate, from a measure's
             name to its number. The names are those of `keras_aevae.latent.rows.ROWS`.
         left_out: dict from the same names to a dict from a measure's name to why it is missing.
@@ -77,7 +76,14 @@ class Comparison:
         if self.pair is None:
             return []
         ae, vae = map(self.values, self.pair)
-        return [judge(claim, ae.get(claim.key), vae.get(claim.key)) for claim in CLAIMS]
+        return [
+            judge(claim, ae.get(claim.key), vae.get(claim.key), self.paired) for claim in CLAIMS
+        ]
+
+    @property
+    def paired(self):
+        """Whether the replicates are parts of the test data, the same for all models."""
+        return all(len(runs) == 1 for runs in self.models.values())
 
     def to_dict(self):
         """All of it but models and data, as a dict that `json` can write."""

@@ -12,9 +12,9 @@ from keras_aevae.latent.labels import CLASS_NAMES, classes
 from keras_aevae.latent.measures import nearest_training_distance
 from keras_aevae.models.inference import as_numpy
 
-# Training examples on which measures that look at them all are taken; nearest neighbours are
-# looked for among all of the training data, of so many test examples.
-NUM_TRAIN, NUM_NEAREST = 10_000, 2000
+# Training examples on which measures are taken; and test examples for what costs much of each:
+# log p(x), and nearest neighbours among all the training data.
+NUM_TRAIN, NUM_FEW = 10_000, 2000
 NUM_COMPONENTS = 64
 
 
@@ -109,9 +109,9 @@ class Data:
         return spaced(len(self.x_train), NUM_TRAIN)
 
     @functools.cached_property
-    def nearest(self):
-        """Indices of the test examples whose nearest neighbours are looked for."""
-        return spaced(len(self.x_test), NUM_NEAREST)
+    def few(self):
+        """Indices of the test examples for what costs much of each, evenly spaced."""
+        return spaced(len(self.x_test), NUM_FEW)
 
     @functools.cached_property
     def features(self):
@@ -148,8 +148,8 @@ class Data:
 
     @functools.cached_property
     def test_distances(self):
-        """Of the `nearest` test examples to the nearest of all training examples."""
-        return nearest_training_distance(self.test_images[self.nearest], self.train_images)
+        """Of the test examples `few` to the nearest of all training examples."""
+        return nearest_training_distance(self.test_images[self.few], self.train_images)
 
     @functools.cached_property
     def anomalies(self):

@@ -94,8 +94,11 @@ class Observations:
 
     @functools.cached_property
     def log_likelihoods(self):
+        """Of the test examples `data.few`."""
         self.check_density()
-        return self.test("log_likelihood", num_samples=self.num_samples)
+        i, y = self.data.few, self.data.y_test
+        labels = None if y is None else y[i]
+        return self.ask("log_likelihood", self.data.x_test[i], labels, num_samples=self.num_samples)
 
     def check_density(self):
         if not self.model.family.has_density:
@@ -230,9 +233,9 @@ class Observations:
 
     @kept
     def distances(self, source):
-        """To the nearest of all training examples, of `data.nearest` of the samples."""
+        """To the nearest of all training examples, of `data.few` of the samples."""
         images = self.reconstructions if source == "reconstructions" else self.samples(source)
-        return measures.nearest_training_distance(images[self.data.nearest], self.data.train_images)
+        return measures.nearest_training_distance(images[self.data.few], self.data.train_images)
 
     # Paths between the codes of pairs of test examples
 

@@ -32,7 +32,10 @@ def render(comparison):
             clouds=[n for n, model in first.items() if model.posterior != "point"],
             latent_dim=max(model.latent_dim for model in first.values()),
             score=score(verdicts) if verdicts else "",
-            rule=RULE.format(over=comparison.settings["replicates"]),
+            rule=RULE.format(
+                test="paired t" if comparison.paired else "Welch's t",
+                over=comparison.settings["replicates"],
+            ),
             left_out=left_out(comparison),
             diagnoses=diagnoses(comparison.observations),
             runs=max(map(len, comparison.models.values())),

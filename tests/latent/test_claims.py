@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_aevae.latent.claims import CLAIMS, Claim, half_width, judge, welch_interval
+from keras_aevae.latent.claims import CLAIMS, Claim, half_width, judge, paired_reach, welch_reach
 from keras_aevae.latent.rows import ROWS
 
 LOWER = Claim("The VAE has less.", "holes_prior", "")
@@ -53,13 +53,22 @@ def test_intervals_are_students(rng):
     assert half_width(a) == pytest.approx((interval[1] - interval[0]) / 2)
     assert half_width([1.0]) is None
     welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert welch_interval(a, b) == pytest.approx((welch.low, welch.high))
-    assert welch_interval([1.0, 1.0], [0.5, 0.5]) == (0.5, 0.5)
+    assert welch_reach(a, b) == pytest.approx((welch.high - welch.low) / 2)
+    assert welch_reach([1.0, 1.0], [0.5, 0.5]) == 0
+    pairs = stats.ttest_rel(a[:4], b).confidence_interval(0.95)
+    assert paired_reach(a[:4], b) == pytest.approx((pairs.high - pairs.low) / 2)
+
+
+def test_parts_of_the_data_are_compared_one_by_one():
+    ae, vae = [1.0, 2.0, 3.0, 4.0], [0.9, 1.9, 2.8, 3.9]
+    assert judge(LOWER, ae, vae).verdict == "undecided"
+    assert judge(LOWER, ae, vae, paired=True).verdict == "supported"
 
 
 def test_the_rule_errs_as_often_as_it_says():
     """Of equal models, about one claim in twenty is decided."""
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(2000, 2, 5))
-    decided = [judge(LOWER, *pair.tolist()).verdict != "undecided" for pair in draws]
-    assert 0.035 < np.mean(decided) < 0.06
+    for paired in (False, True):
+        verdicts = [judge(LOWER, *pair.tolist(), paired).verdict for pair in draws]
+        assert 0.035 < np.mean([verdict != "undecided" for verdict in verdicts]) < 0.06
