@@ -45,6 +45,7 @@ from keras_aevae.latent.measures import (
     reconstruction_error,
     separated_attribute_predictability,
     step_uniformity,
+    training_preference,
     whiten,
 )
 from keras_aevae.latent.summary import summary
@@ -91,5 +92,6 @@ __all__ = [
     "separated_attribute_predictability",
     "step_uniformity",
     "summary",
+    "training_preference",
     "whiten",
 ]

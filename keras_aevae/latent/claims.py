@@ -31,9 +31,9 @@ CLAIMS = (
         "Squared error on test images over that on training images.",
     ),
     Claim(
-        "An AE may memorise: it gives back training images when shown new ones.",
-        "copied_reconstructions",
-        "How often a reconstruction is nearer to a training image than test images are.",
+        "An AE memorises: what it makes of new images is drawn to its training images.",
+        "preference_reconstructions",
+        "How often a reconstruction is nearer to a training image than to any of as many others.",
     ),
     Claim(
         "A VAE's latent space is continuous: where codes are drawn, codes have been.",

@@ -77,7 +77,7 @@ def compare(
 
     ```python
     from keras_aevae import latent
-    comparison = latent.compare(epochs=2, seeds=2, verbose=0)
+    comparison = latent.compare(epochs=2, seeds=2, betas=(), verbose=0)
     print(comparison)
     comparison.save("report.html")
     ```
@@ -129,7 +129,7 @@ def compare(
                 "training examples": len(data.some_train),
                 "test examples in each part": len(data.x_test) // parts,
                 "samples of each source in each part": len(data.x_test) // parts,
-                "test examples for log p(x) and nearest training examples": len(data.few),
+                "test examples for log p(x) and nearest neighbours": len(data.few),
                 "paths": min(NUM_PATHS, len(data.x_test)),
                 "importance samples of log p(x)": num_samples,
             },

@@ -30,9 +30,9 @@ class Comparison:
 
     ```python
     from keras_aevae import latent
-    comparison = latent.compare(epochs=2, seeds=2, verbose=0)
+    comparison = latent.compare(("ae_mlp_digits", "vae_mlp_digits"), verbose=0)
     print(comparison)
-    comparison.numbers["VAE"]["frechet_prior"]
+    comparison.numbers["vae_mlp_digits"]["frechet_prior"]
     comparison.save("report.html")
     ```
     """

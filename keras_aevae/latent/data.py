@@ -9,11 +9,10 @@ import numpy as np
 from keras_aevae import datasets, recipes
 from keras_aevae._checks import check_name
 from keras_aevae.latent.labels import CLASS_NAMES, classes
-from keras_aevae.latent.measures import nearest_training_distance
 from keras_aevae.models.inference import as_numpy
 
 # Training examples on which measures are taken; and test examples for what costs much of each:
-# log p(x), and nearest neighbours among all the training data.
+# log p(x), and nearest neighbours among images.
 NUM_TRAIN, NUM_FEW = 10_000, 2000
 NUM_COMPONENTS = 64
 
@@ -145,11 +144,6 @@ class Data:
     @functools.cached_property
     def test_features(self):
         return self.features_of(self.test_images)
-
-    @functools.cached_property
-    def test_distances(self):
-        """Of the test examples `few` to the nearest of all training examples."""
-        return nearest_training_distance(self.test_images[self.few], self.train_images)
 
     @functools.cached_property
     def anomalies(self):

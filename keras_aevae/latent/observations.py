@@ -9,6 +9,7 @@ import numpy as np
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent import measures
 from keras_aevae.latent.data import flatten, spaced
+from keras_aevae.latent.measures.training_preference import preferences
 from keras_aevae.models.paths import PATHS
 
 COMPONENTS = 10
@@ -232,10 +233,12 @@ class Observations:
         return measures.precision_recall(real, fake)
 
     @kept
-    def distances(self, source):
-        """To the nearest of all training examples, of `data.few` of the samples."""
-        images = self.reconstructions if source == "reconstructions" else self.samples(source)
-        return measures.nearest_training_distance(images[self.data.few], self.data.train_images)
+    def preferences(self, source):
+        """For training images, of `data.few` of the samples, or of the "reconstructions"."""
+        remade = source == "reconstructions"
+        images = self.reconstructions if remade else self.samples(source)
+        few, real = self.data.few, self.data.test_images
+        return preferences(images[few], self.data.train_images, real, few if remade else None)
 
     # Paths between the codes of pairs of test examples
 

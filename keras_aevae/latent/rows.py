@@ -76,9 +76,8 @@ def mse_ratio(o, part):
     return test_mse(o, part) / train_mse(o, part)
 
 
-def copied(o, part, source):
-    real, fake = part.take(o.data.test_distances), part.take(o.distances(source))
-    return measures.anomaly_auroc(fake, real)  # how often the fake one is the nearer
+def preference(o, part, source):
+    return mean(part.take(o.preferences(source)))
 
 
 def active_units(o, part):
@@ -260,21 +259,23 @@ FIT = (
         "higher",
     ),
     Row(
-        "copied_reconstructions",
-        "Reconstructions drawn to training images",
+        "preference_reconstructions",
+        "Reconstructions nearer to training images",
         "",
-        "How often the reconstruction of a test image is nearer to some training image than a test "
-        "image is. 0.5: as near as data are to each other. Blur alone brings it up.",
-        functools.partial(copied, source="reconstructions"),
+        "How often the reconstruction of a test image is nearer to a training image than to any of "
+        "as many other test images. 0.5: training images draw no more than others.",
+        functools.partial(preference, source="reconstructions"),
         "lower",
+        "{:.3f}",
     ),
     Row(
-        "copied_samples",
-        "Samples near training images",
+        "preference_samples",
+        "Samples nearer to training images",
         "",
-        "The same for samples from the prior: near 1, they may be copies; near 0, they are far "
-        "from all the data.",
-        functools.partial(copied, source="prior"),
+        "The same for samples from the prior.",
+        functools.partial(preference, source="prior"),
+        "lower",
+        "{:.3f}",
     ),
 )
 

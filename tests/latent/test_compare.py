@@ -5,6 +5,7 @@ import sys
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
 from keras_aevae import VAE, ConditionalVAE, datasets, latent, networks
@@ -129,11 +130,16 @@ def test_printed_table_is_aligned(comparison):
 
 
 def test_frame_has_a_row_a_run(comparison):
-    pandas = pytest.importorskip("pandas")
     frame = comparison.to_frame()
-    assert frame.loc[("VAE", 1), "test_mse"] == comparison.replicates["VAE"][1]["test_mse"]
     assert isinstance(frame, pandas.DataFrame) and len(frame) == 4
+    assert frame.loc[("VAE", 1), "test_mse"] == comparison.replicates["VAE"][1]["test_mse"]
     assert math.isnan(frame.loc[("AE", 0), "kl"])
+
+
+def test_a_frame_needs_pandas(comparison, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        comparison.to_frame()
 
 
 def test_callbacks_see_each_training_in_turn(recorder, comparison):

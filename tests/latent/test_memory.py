@@ -121,3 +121,51 @@ def test_bad_input(rng):
         latent.nearest_training_distance(x, np.zeros(5))
     with pytest.raises(ValueError, match=r"`x` must have shape .*Received: shape \(0, 4\)"):
         latent.nearest_training_distance(x[:0], x)
+
+
+# Whether training examples draw more than others
+
+
+def by_hand(fake, x_train, x_test, own=None):
+    to_test = cdist(fake, x_test)
+    if own is not None:
+        to_test[np.arange(len(fake)), own] = np.inf
+    count = len(x_test) - (own is not None)
+    chosen = x_train[np.linspace(0, len(x_train) - 1, count).astype(int)]
+    a, b = cdist(fake, chosen).min(axis=1), to_test.min(axis=1)
+    return np.mean((a < b) + 0.5 * (a == b))
+
+
+def test_preference_is_counted_by_hand(rng):
+    x_train, x_test = rng.normal(size=(90, 2, 3)), rng.normal(size=(40, 2, 3))
+    fake, own = rng.normal(size=(40, 2, 3)), rng.permutation(40)
+    flat = [x.reshape(len(x), -1) for x in (fake, x_train, x_test)]
+    found = latent.training_preference(fake, x_train, x_test)
+    assert found == pytest.approx(by_hand(*flat))
+    found = latent.training_preference(fake, x_train, x_test, own)
+    assert found == pytest.approx(by_hand(*flat, own))
+
+
+def test_preference_tells_memory_from_blur(rng):
+    found = {"blurred": [], "exact": []}
+    for _ in range(60):
+        x_train, x_test = rng.normal(size=(100, 8)), rng.normal(size=(100, 8))
+        blurred = 0.3 * x_test  # near to everything
+        for name, fake in (("blurred", blurred), ("exact", x_test)):
+            found[name].append(latent.training_preference(fake, x_train, x_test, np.arange(100)))
+        assert latent.memorization_score(blurred, x_test, x_train) > 0.9
+        assert latent.training_preference(x_train, x_train, x_test) == 1
+        assert latent.training_preference(x_test, x_train, x_test) == 0
+    for values in found.values():
+        assert abs(np.mean(values) - 0.5) < 3.5 * stats.sem(values)
+        assert stats.sem(values) < 0.02
+
+
+def test_preference_refuses(rng):
+    x = rng.normal(size=(5, 3))
+    with pytest.raises(ValueError, match="`x_train` must hold as many .* 5 and 6"):
+        latent.training_preference(x, x, rng.normal(size=(6, 3)))
+    with pytest.raises(ValueError, match="another example"):
+        latent.training_preference(x[:1], x, x[:1], own=[0])
+    with pytest.raises(ValueError, match="`fake` must be finite"):
+        latent.training_preference(x * np.nan, x, x)

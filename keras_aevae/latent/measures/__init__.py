@@ -32,6 +32,7 @@ from keras_aevae.latent.measures.separated_attribute_predictability import (
     separated_attribute_predictability,
 )
 from keras_aevae.latent.measures.spectrum import covariance_spectrum, effective_dimension
+from keras_aevae.latent.measures.training_preference import training_preference
 from keras_aevae.latent.measures.whitening import whiten
 
 __all__ = [
@@ -71,5 +72,6 @@ __all__ = [
     "reconstruction_error",
     "separated_attribute_predictability",
     "step_uniformity",
+    "training_preference",
     "whiten",
 ]

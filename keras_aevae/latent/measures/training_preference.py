@@ -1,0 +1,80 @@
+"""Is what a model makes nearer to its training data than to as many others?"""
+
+import numpy as np
+
+from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures.memorization import flattened
+
+
+def training_preference(fake, x_train, x_test, own=None):
+    """How often a fake example is nearer to a training example than to any of as many test ones.
+
+        P(d(fake, x_train) < d(fake, x_test)) + P(equal) / 2,   d(x, A) the distance to the nearest
+
+    with as many training as test examples, evenly spaced. The idea of the nearest neighbour test of
+    two samples: Schilling 1986, https://doi.org/10.1080/01621459.1986.10478337.
+
+    Range: 0 to 1. 0.5: training examples draw no more than others do; near 1: what comes out are
+    training examples. The standard error of n fakes is 0.5 / sqrt(n), or more where many of them
+    share a nearest example.
+
+    Good for: memorisation in samples and in reconstructions alike. Blur, or poor samples, bring a
+    fake nearer to both sets or to neither, so they don't pass for memory, as they do in
+    `memorization_score`. Misleads where training and test data differ from each other; and it sees
+    only those training examples that are taken.
+
+    Args:
+        fake: samples, or reconstructions of test examples, shape (n, ...), flattened.
+        x_train, x_test: data of shapes (m, ...) and (l, ...), l at least 2.
+        own: where the fakes are reconstructions, the index in `x_test` of what each was made from,
+            shape (n,): it is left out among the others.
+
+    Returns:
+        A float.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    vae = VAE.from_preset("vae_mlp_digits")
+    (x_train, _), (x_test, _) = datasets.load("digits")
+    latent.training_preference(vae.sample(200, seed=0), x_train, x_test)
+    latent.training_preference(vae.reconstruct(x_test), x_train, x_test, own=range(len(x_test)))
+    ```
+    """
+    return float(np.mean(preferences(fake, x_train, x_test, own)))
+
+
+def preferences(fake, x_train, x_test, own=None):
+    """Of each fake: 1 where a training example is nearest, 0 where a test one is, 0.5 for both."""
+    from sklearn.metrics import pairwise_distances_argmin
+    from sklearn.neighbors import NearestNeighbors
+
+    fake, x_train, x_test = map(flattened, (fake, x_train, x_test))
+    dtype = np.result_type(fake, x_train, x_test, "float32")
+    fake, x_test = check_pair(fake, x_test, least=1, names=("fake", "x_test"), dtype=dtype)
+    fake, x_train = check_pair(fake, x_train, least=1, names=("fake", "x_train"), dtype=dtype)
+    others = len(x_test) - (own is not None)
+    if others < 1:
+        raise ValueError(
+            "`x_test` must hold another example beside each fake's own. Received: 1 example."
+        )
+    if len(x_train) < others:
+        raise ValueError(
+            "`x_train` must hold as many examples as `x_test` has to compare with. Received: "
+            f"{len(x_train)} and {others}. Give fewer of `x_test`."
+        )
+    x_train = x_train[spread(len(x_train), others)]
+    if own is None:
+        nearest = pairwise_distances_argmin(fake, x_test)
+    else:
+        two = NearestNeighbors(n_neighbors=2).fit(x_test).kneighbors(fake)[1]
+        nearest = np.where(two[:, 0] == np.asarray(own), two[:, 1], two[:, 0])
+    to_test = np.linalg.norm(fake - x_test[nearest], axis=1)
+    to_train = np.linalg.norm(fake - x_train[pairwise_distances_argmin(fake, x_train)], axis=1)
+    return (to_train < to_test) + 0.5 * (to_train == to_test)
+
+
+def spread(n, count):
+    """Up to `count` indices of n, evenly spaced."""
+    return np.linspace(0, n - 1, min(n, count)).astype(int)
