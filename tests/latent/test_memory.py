@@ -153,7 +153,7 @@ def test_preference_tells_memory_from_blur(rng):
         blurred = 0.3 * x_test  # near to everything
         for name, fake in (("blurred", blurred), ("exact", x_test)):
             found[name].append(latent.training_preference(fake, x_train, x_test, np.arange(100)))
-        assert latent.memorization_score(blurred, x_test, x_train) > 0.9
+        assert latent.memorization_score(blurred, x_test, x_train) > 0.75
         assert latent.training_preference(x_train, x_train, x_test) == 1
         assert latent.training_preference(x_test, x_train, x_test) == 0
     for values in found.values():
