@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from keras_aevae import datasets, latent, recipes
-from keras_aevae.latent.classifier import EPOCHS, train_classifier
+from keras_aevae.latent.classifier import EPOCHS, NUM_TRAIN, train_classifier
 
 
 def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
@@ -59,7 +59,8 @@ def pretrain_classifier(dataset, directory, *, seed=0, verbose=1):
     start = time.perf_counter()
     model = train_classifier(dataset, seed=seed, verbose=verbose)
     seconds = time.perf_counter() - start
-    (x_train, y_train), (x_test, y_test) = datasets.load(dataset)
+    num_train = NUM_TRAIN.get(dataset)
+    (x_train, y_train), (x_test, y_test) = datasets.load(dataset, num_train=num_train)
     fields = {k: model.get_config()[k] for k in ("classes", "filters", "features")}
     metadata = {
         "recipe": {"dataset": dataset, "epochs": EPOCHS[dataset], "seed": seed, **fields},

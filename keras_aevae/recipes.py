@@ -54,7 +54,7 @@ class Recipe:
         warm_up: epochs in which beta rises from 0 to 1.
         learning_rate: Adam's first rate; it falls to 0 along a cosine.
         prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
-        seed: of the weights, the noise and the order of the data.
+        seed: of the weights, the noise and the order of the data, not of which data there are.
         preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
         note: what its card must say beside the numbers.
 
@@ -103,9 +103,8 @@ class Recipe:
         return tuple(pair if self.conditional else pair[0] for pair in self.data())
 
     def _load(self, binarized):
-        return datasets.load(
-            self.dataset, binarized=binarized, num_train=self.num_train, seed=self.seed
-        )
+        # Not the recipe's seed: runs with several are to have the same data.
+        return datasets.load(self.dataset, binarized=binarized, num_train=self.num_train)
 
     def build(self, data_shape, steps_per_epoch=1):
         """The untrained model for data of shape `data_shape`, compiled with nothing."""

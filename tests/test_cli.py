@@ -35,7 +35,9 @@ def test_compare_writes_both_reports(run, tmp_path):
     result = run("compare", *settings, "--out", "out/here.html")
     assert result.exit_code == 0, result.output
     numbers = json.loads((tmp_path / "out" / "here.json").read_text())
-    assert numbers["epochs"] == 1 and numbers["backend"] == keras.backend.backend()
+    assert (
+        numbers["epochs"] == {"AE": 1, "VAE": 1} and numbers["backend"] == keras.backend.backend()
+    )
     assert "<html" in (tmp_path / "out" / "here.html").read_text()
     for text in ("reconstruction", "gap", "KL", "active units", "VAE generalises better"):
         assert text.lower() in result.output.lower()

@@ -2,6 +2,6 @@
 
 from keras_aevae.hub.load import load
 from keras_aevae.hub.save import save
-from keras_aevae.hub.store import Presets, preset_names, resolve
+from keras_aevae.hub.store import Presets, preset_names, read_metadata, resolve
 
-__all__ = ["Presets", "load", "preset_names", "resolve", "save"]
+__all__ = ["Presets", "load", "preset_names", "read_metadata", "resolve", "save"]

@@ -79,6 +79,11 @@ def read_json(path):
     return content
 
 
+def read_metadata(preset):
+    """The metadata of `preset`, as `resolve` takes it: recipe, measured numbers, and others."""
+    return read_json(resolve(preset) / METADATA)
+
+
 class Presets:
     """Class attribute: the shipped presets of that class and its subclasses, name to metadata.
 
@@ -88,7 +93,7 @@ class Presets:
     def __get__(self, instance, owner):
         found = {}
         for name in preset_names():
-            metadata = read_json(resolve(name) / METADATA)
+            metadata = read_metadata(name)
             cls = keras.saving.get_registered_object(metadata["class"])
             if cls is not None and issubclass(cls, owner):
                 found[name] = metadata

@@ -10,12 +10,16 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim about VAEs beside AEs, the key of the row that tests it, and why that row."""
+    """A claim about VAEs beside AEs, the key of the row that tests it, and what that row is.
+
+    `by_classifier`: the row says little unless its features are a classifier's.
+    """
 
     text: str
     key: str
     why: str
     vae_is_better: bool = True
+    by_classifier: bool = False
 
 
 CLAIMS = (
@@ -31,42 +35,45 @@ CLAIMS = (
         "Squared error on test images over that on training images.",
     ),
     Claim(
-        "An AE memorises: what it makes of new images is drawn to its training images.",
+        "An AE memorises more: what it makes of new images is drawn to its training images.",
         "preference_reconstructions",
-        "How often a reconstruction is nearer to a training image than to any of as many others.",
+        "How often a reconstruction is nearer to a training image than to any of as many others, "
+        "less how often a test image is.",
     ),
     Claim(
-        "A VAE's latent space is continuous: where codes are drawn, codes have been.",
-        "holes_prior",
-        "Share of the prior's draws in holes between the codes.",
+        "A VAE's latent space is more continuous: there are fewer holes between its codes.",
+        "holes_gaussian",
+        "Share of draws from a Gaussian fitted to the codes that lie in holes between them.",
     ),
     Claim(
-        "A VAE's samples mean something; an AE's may mean little.",
+        "A VAE's samples from the prior are more like data.",
         "frechet_prior",
         "Fréchet distance of samples from the prior and test images.",
     ),
     Claim(
-        "A VAE's samples are diverse.",
+        "A VAE's samples from the prior are more diverse.",
         "coverage_prior",
         "Share of test images that have a sample from the prior near them.",
     ),
     Claim(
-        "It is the decoder, not only the prior: a VAE samples better also from where codes are.",
+        "It is not only the prior: a VAE's samples are better also from where its codes are.",
         "frechet_mixture",
         "Fréchet distance of samples from a mixture fitted to each model's codes.",
     ),
     Claim(
-        "A VAE interpolates through images that could be real.",
+        "Half-way between two images, a VAE decodes what is more like data.",
         "midpoint_between",
         "Fréchet distance of images half-way between classes and test images.",
+        by_classifier=True,
     ),
     Claim(
-        "A VAE interpolates smoothly.",
+        "A VAE interpolates more smoothly.",
         "evenness_between",
         "Evenness of the steps between classes.",
+        by_classifier=True,
     ),
     Claim(
-        "A VAE's latent space is structured: a few labels say where the classes are.",
+        "A VAE's latent space is better structured: a few labels say where the classes are.",
         "linear_probe_few",
         "Accuracy of a linear classifier that learns from 100 labelled codes.",
     ),
@@ -95,21 +102,23 @@ class Verdict:
     reason: str = ""
 
 
-def judge(claim, ae, vae, paired=False):
+def judge(claim, ae, vae, paired=False, classifier=True):
     """The `Verdict` on a claim from the numbers of its row: a list for each model, one a
     replicate.
 
     `paired`: the replicates are parts of the test data, the same for both models, so that the
     interval is that of the differences in each.
     """
+    if claim.by_classifier and not classifier:
+        return Verdict(claim, "not measured", reason="there is no classifier of these data")
     if not ae or not vae:
-        return Verdict(claim, "not measured")
+        return Verdict(claim, "not measured", reason="a number is missing, see below")
     sign = 1 if ROWS[claim.key].better == "higher" else -1
     sign = sign if claim.vae_is_better else -sign
     ae, vae = ([sign * value for value in values] for values in (ae, vae))
     difference = mean(vae) - mean(ae)
     if min(len(ae), len(vae)) < 2:
-        reason = "one number of each says nothing of chance"
+        reason = "one number of each says nothing of chance: give several runs, or more test data"
         return Verdict(claim, "undecided", difference, reason=reason)
     reach = paired_reach(vae, ae) if paired else welch_reach(vae, ae)
     low, high = difference - reach, difference + reach

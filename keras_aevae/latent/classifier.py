@@ -17,6 +17,8 @@ from keras_aevae.networks import conv
 
 # What each dataset's labels are: one class, or five factors.
 CLASSES = {"digits": (10,), "mnist": (10,), "fashion_mnist": (10,), "dsprites": (3, 6, 40, 32, 32)}
+# Training images, where not the dataset's usual number; and passes over them.
+NUM_TRAIN = {"dsprites": 40_000}
 EPOCHS = {"digits": 20, "mnist": 5, "fashion_mnist": 8, "dsprites": 8}
 
 
@@ -120,7 +122,7 @@ def train_classifier(dataset, *, epochs=None, seed=0, verbose=1):
     check_name("dataset", dataset, CLASSES)
     epochs = epochs or EPOCHS[dataset]
     keras.utils.set_random_seed(seed)
-    (x, y), _ = datasets.load(dataset, **({"num_train": 40_000} if dataset == "dsprites" else {}))
+    (x, y), _ = datasets.load(dataset, num_train=NUM_TRAIN.get(dataset))
     filters = (32, 64, 64) if x.shape[1] > 32 else (32, 64)
     model = Classifier(x.shape[1:], CLASSES[dataset], filters, name=f"classifier_{dataset}")
     steps = -(-len(x) // 128) * epochs

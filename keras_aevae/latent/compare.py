@@ -1,15 +1,18 @@
 """Train models alike, or take trained ones, and measure how they differ."""
 
 import collections.abc
+import contextlib
 import datetime
 import importlib.metadata
 import numbers
+import pathlib
 import platform
 import time
 
 import keras
 import numpy as np
 
+from keras_aevae import hub
 from keras_aevae._checks import (
     check_name,
     check_number,
@@ -19,10 +22,10 @@ from keras_aevae._checks import (
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.data import Data
 from keras_aevae.latent.measures import kl, reconstruction_error
-from keras_aevae.latent.observations import NUM_PATHS, Observations, Part
+from keras_aevae.latent.observations import NUM_DRAWS, NUM_JACOBIANS, NUM_PATHS, Observations, Part
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.models import Autoencoder
-from keras_aevae.recipes import DEFAULTS, MODELS, recipe
+from keras_aevae.recipes import MODELS, recipe
 
 # Models that were trained once are measured on so many parts of the test data, if each has so many
 # examples: what chance there is in the choice of the data, if not in the training.
@@ -37,6 +40,7 @@ def compare(
     epochs=None,
     seeds=1,
     betas=None,
+    binarized=None,
     num_samples=100,
     callbacks=(),
     progress=None,
@@ -49,9 +53,10 @@ def compare(
     dataset and one pair of networks.
 
     Args:
-        models: names of recipes to train, such as ("ae", "vae", "iwae"); or names of presets, such
-            as ("ae_conv_mnist", "vae_conv_mnist"); or a dict from names of your choice to trained
-            models, or to lists of models that were trained alike with different seeds.
+        models: names of recipes to train, such as ("ae", "vae", "iwae"); or presets, such as
+            ("ae_conv_mnist", "vae_conv_mnist"), or folders of them; or a dict from names of your
+            choice to trained models, or to lists of models that were trained alike with different
+            seeds.
         dataset: name of a dataset of `keras_aevae.datasets`, or your own `((x_train, y_train),
             (x_test, y_test))`, where y may be None: measures that need labels are then left out.
             By default that of the presets; else "digits".
@@ -60,10 +65,14 @@ def compare(
             themselves, a tuple.
         betas: weights of the KL: a VAE is trained with each, for the rate-distortion curve; () for
             none. By default 0.1, 0.3, 3 and 10 where a "vae" is trained.
+        binarized: whether a dataset by name is drawn as bits, as `datasets.load` does; by default
+            as the recipes or presets have it, and not for a dict of models. Samples, which are
+            means, are compared with the grey values either way.
         num_samples: importance samples of the log-likelihood.
         callbacks: Keras callbacks, given to each training in turn.
         progress: a function that is told of each measure before it is taken, for a progress bar:
-            `progress(name, number, of)`, and `number == of` when all are done.
+            `progress(name, number, of)`, and `number == of` when all are done. By default one of
+            Keras's, if `verbose`.
         verbose: that of `fit`: 0 for silence.
 
     Returns:
@@ -84,33 +93,37 @@ def compare(
     """
     num_samples = check_positive_integer("num_samples", num_samples)
     start = time.perf_counter()
-    trained, recipes, dataset, binarized = models_of(models, dataset, epochs, seeds)
+    trained, recipes, dataset, known = models_of(models, dataset, epochs, seeds, binarized)
     betas = check_betas(betas, recipes)
+    data = Data.of(dataset, **known)
+    check_shapes(trained, data.shape, dataset)
     settings = {"callbacks": callbacks, "verbose": verbose}
     training = {}
     for r in recipes:
         begin = time.perf_counter()
         trained.setdefault(r.model.upper(), []).append(r.train(**settings))
         training.setdefault(r.model.upper(), []).append(round(time.perf_counter() - begin, 1))
-    data = Data.of(dataset, binarized=binarized) if isinstance(dataset, str) else Data.of(dataset)
-    check_shapes(trained, data.shape, dataset)
-    check_finite(trained)
-    curve = [
-        rate_and_distortion(train_beta(recipes[0], beta, settings), data, beta) for beta in betas
-    ]
+    begin = time.perf_counter()
+    curve = [rate_and_distortion(train_beta(recipes, beta, settings), data, beta) for beta in betas]
+    if betas:
+        training["VAEs of other betas"] = round(time.perf_counter() - begin, 1)
+    trained, diverged = finite_runs(trained)
     replicates, left_out, observations = {}, {}, {}
     once = all(len(runs) == 1 for runs in trained.values())
     parts = PARTS if once and len(data.x_test) >= PARTS * EXAMPLES_OF_PART else 1
+    if progress is None and verbose:
+        progress = bar()
     tell = Steps(progress, len(ROWS) * parts * sum(map(len, trained.values())))
     for name, runs in trained.items():
         replicates[name], left_out[name] = [], {}
         for run, model in enumerate(runs):
             observed = Observations(model, data, num_samples=num_samples, seed=run)
             observations.setdefault(name, observed)  # the first run's are drawn, too
-            for part in range(parts):
-                found, missing = measure(observed, Part(part, parts), tell)
-                replicates[name].append(found)
-                left_out[name] |= missing
+            with repeatable(model, run):
+                for part in range(parts):
+                    found, missing = measure(observed, Part(part, parts), tell)
+                    replicates[name].append(found)
+                    left_out[name] |= missing
     tell("")
     return Comparison(
         trained,
@@ -119,9 +132,12 @@ def compare(
         data,
         {
             "dataset": data.name or "own data",
+            "binarized": data.binarized,
             "data_shape": list(data.shape),
-            "epochs": recipes[0].epochs if recipes else None,
-            "seeds": [r.seed for r in recipes if r.model == recipes[0].model],
+            "epochs": {r.model.upper(): r.epochs for r in recipes} or None,
+            "alike": alike(recipes),
+            "seeds": sorted({r.seed for r in recipes}),
+            "diverged": diverged,
             "replicates": replicates_in_words(trained, parts),
             "num_train": len(data.x_train),
             "num_test": len(data.x_test),
@@ -131,6 +147,8 @@ def compare(
                 "samples of each source in each part": len(data.x_test) // parts,
                 "test examples for log p(x) and nearest neighbours": len(data.few),
                 "paths": min(NUM_PATHS, len(data.x_test)),
+                "codes for the Jacobian": min(NUM_JACOBIANS, len(data.x_test)),
+                "draws for the parts of the KL": NUM_DRAWS,
                 "importance samples of log p(x)": num_samples,
             },
             "features": data.features[1],
@@ -143,11 +161,35 @@ def compare(
             "backend": keras.backend.backend(),
             "versions": versions(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": command(models, dataset, recipes, betas),
+            "command": command(models, data, recipes, betas, num_samples),
         },
         curve,
         observations,
     )
+
+
+def bar():
+    """A progress bar for a terminal or a notebook."""
+    bars = []
+
+    def progress(name, number, of):
+        if not bars:
+            bars.append(keras.utils.Progbar(of, unit_name="measure"))
+        bars[0].update(number)
+
+    return progress
+
+
+@contextlib.contextmanager
+def repeatable(model, seed):
+    """Within it, the posterior's noise is that of `seed`, and after it as if it hadn't been."""
+    state = model.sampling.seed_generator.state
+    before = keras.ops.convert_to_numpy(state.value).copy()
+    state.assign(keras.ops.cast(np.array([seed, 0]), state.dtype))
+    try:
+        yield
+    finally:
+        state.assign(keras.ops.convert_to_tensor(before, dtype=state.dtype))
 
 
 def measure(observed, part, tell):
@@ -179,36 +221,25 @@ class Steps:
         self.number += 1
 
 
-def models_of(models, dataset, epochs, seeds):
-    """`(trained, recipes, dataset, binarized)`: models by name, and what is to be trained."""
+def models_of(models, dataset, epochs, seeds, binarized):
+    """`(trained, recipes, dataset, known)`: models by name, what is to be trained, the data, and
+    what is known of them."""
     if isinstance(models, collections.abc.Mapping):
         trained = check_trained(models, epochs)
         dataset = "digits" if dataset is None else dataset
-        # A dataset by name is what the recipes make of it.
-        known = isinstance(dataset, str) and dataset in DEFAULTS
-        return trained, [], dataset, known and recipe("ae", dataset).binarized
+        return trained, [], dataset, {"binarized": bool(binarized)}
     if isinstance(models, str) or not models:
         raise ValueError(
             "`models` must name one or more recipes or presets, such as ('ae', 'vae'), or be a "
             f"dict of trained models. Received: models={models!r}. The dataset goes by its name: "
             "compare(dataset=...)."
         )
-    presets = Autoencoder.presets
-    names = list(
-        dict.fromkeys(
-            check_name(
-                "models",
-                name.partition("/")[0] if isinstance(name, str) else name,
-                [*MODELS, *presets],
-            )
-            and name
-            for name in models
-        )
-    )
+    names = list(dict.fromkeys(models))
     recipes_named = [name for name in names if name in MODELS]
     if not recipes_named:
-        return of_presets(names, presets, dataset, epochs)
-    if len(recipes_named) < len(names):
+        return of_presets(names, dataset, epochs, binarized)
+    if unknown := [name for name in names if name not in MODELS]:
+        check_name("models", unknown[0], [*MODELS, *Autoencoder.presets])
         raise ValueError(
             "`models` must be recipes to train or presets that are trained, not both. Received: "
             f"models={tuple(names)!r}."
@@ -220,28 +251,50 @@ def models_of(models, dataset, epochs, seeds):
             "data with `fit`, and give compare the models: compare({'AE': ae, 'VAE': vae}, data)."
         )
     changes = {} if epochs is None else {"epochs": check_positive_integer("epochs", epochs)}
-    seeds = check_seeds(seeds)
-    recipes = [recipe(n, dataset, seed=seed, **changes) for seed in seeds for n in names]
-    return {}, recipes, dataset, recipes[0].binarized
+    recipes = [recipe(n, dataset, seed=s, **changes) for s in check_seeds(seeds) for n in names]
+    made = {r.model: {"binarized": r.binarized, "num_train": r.num_train} for r in recipes}
+    return {}, recipes, dataset, one_of(made, binarized)
 
 
-def of_presets(names, presets, dataset, epochs):
+def of_presets(names, dataset, epochs, binarized):
     if epochs is not None:
         raise ValueError(
             f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
             "Leave it out."
         )
-    made = [presets[name.partition("/")[0]].get("recipe", {}) for name in names]
-    datasets = {one.get("dataset") for one in made}
+    made = {}
+    for name in names:
+        if not str(name).startswith(("hf://", "kaggle://")) and not pathlib.Path(name).is_dir():
+            check_name("models", str(name).partition("/")[0], [*MODELS, *Autoencoder.presets])
+        made[name] = hub.read_metadata(name).get("recipe", {})
+    datasets = {one.get("dataset") for one in made.values()}
     if dataset is None and len(datasets) > 1:
         raise ValueError(
             "`models` must be of one dataset. Received: "
-            + ", ".join(f"'{n}' of {one.get('dataset')}" for n, one in zip(names, made))
+            + ", ".join(f"'{n}' of {one.get('dataset')}" for n, one in made.items())
             + ". Choose dataset=."
         )
+    dataset = datasets.pop() if dataset is None else dataset
+    if dataset is None:
+        raise ValueError(
+            f"`dataset` is needed: the presets don't say what theirs was. Received: {names!r}."
+        )
     trained = {name: [Autoencoder.from_preset(name)] for name in names}
-    binarized = any(one.get("binarized") for one in made)
-    return trained, [], dataset or datasets.pop(), binarized
+    made = {n: {k: one.get(k) for k in ("binarized", "num_train")} for n, one in made.items()}
+    return trained, [], dataset, one_of(made, binarized)
+
+
+def one_of(made, binarized):
+    """What all the models' data have in common, or an error that says that it isn't."""
+    if binarized is not None:
+        made = {name: one | {"binarized": binarized} for name, one in made.items()}
+    if len(kinds := {tuple(one.items()) for one in made.values()}) > 1:
+        raise ValueError(
+            f"`models` must have been trained on the same data. Received: {made}. Compare those "
+            "that were."
+        )
+    known = dict(kinds.pop())
+    return {"binarized": bool(known["binarized"]), "num_train": known["num_train"]}
 
 
 def check_seeds(seeds):
@@ -299,18 +352,34 @@ def check_shapes(models, data_shape, dataset):
                 )
 
 
-def check_finite(models):
+def finite_runs(models):
+    """The runs that didn't diverge, and how many of each model did; an error if all of one did."""
+    kept, diverged = {}, {}
     for name, runs in models.items():
-        for model in runs:
-            weights = [keras.ops.convert_to_numpy(v.value) for v in model.weights]
-            if not all(np.isfinite(w).all() for w in weights):
-                raise ValueError(
-                    f"`models`: the training of '{name}' diverged. Received: weights that are NaN "
-                    "or infinite. Train it with a lower learning rate."
-                )
+        kept[name] = [model for model in runs if is_finite(model)]
+        if not kept[name]:
+            raise ValueError(
+                f"`models`: the training of '{name}' diverged. Received: weights that are NaN or "
+                "infinite. Train it with a lower learning rate."
+            )
+        if lost := len(runs) - len(kept[name]):
+            diverged[name] = lost
+    return kept, diverged
 
 
-def train_beta(first, beta, settings):
+def is_finite(model):
+    weights = (keras.ops.convert_to_numpy(v.value) for v in model.weights)
+    return all(np.isfinite(w).all() for w in weights)
+
+
+def alike(recipes):
+    """Whether the models had the same networks and data for equally long."""
+    made = {(r.network, str(r.network_settings), r.latent_dim, r.epochs) for r in recipes}
+    return len(made) == 1 and len({r.model for r in recipes}) > 1
+
+
+def train_beta(recipes, beta, settings):
+    first = next((r for r in recipes if r.model == "vae"), recipes[0])
     changes = {"epochs": first.epochs, "seed": first.seed, "settings": {"beta": beta}}
     return recipe("vae", first.dataset, **changes).train(**settings)
 
@@ -344,18 +413,17 @@ def versions():
     return found
 
 
-def command(models, dataset, recipes, betas):
-    """What to type for the same numbers again; None for models from elsewhere."""
-    if isinstance(models, collections.abc.Mapping):
+def command(models, data, recipes, betas, num_samples):
+    """What to type for the same numbers again; None where that isn't enough."""
+    if isinstance(models, collections.abc.Mapping) or data.name is None:
         return None
     words = ["keras-aevae", "compare", *(models if tuple(models) != ("ae", "vae") else ())]
+    words += ["--dataset", data.name]
     if recipes:
-        seeds = sorted({r.seed for r in recipes})
-        words += ["--dataset", dataset, "--epochs", recipes[0].epochs]
-        if seeds == list(range(len(seeds))):
-            words += ["--seeds", len(seeds)]
-        else:
-            return f"compare({tuple(models)!r}, {dataset!r}, seeds={tuple(seeds)})"
-    for beta in betas if tuple(betas) != BETAS else ():
-        words += ["--beta", f"{beta:g}"]
-    return " ".join(map(str, words))
+        seeds, epochs = sorted({r.seed for r in recipes}), {r.epochs for r in recipes}
+        usual = betas == check_betas(None, recipes)
+        if seeds != list(range(len(seeds))) or len(epochs) > 1 or not (betas or usual):
+            return None
+        words += ["--epochs", epochs.pop(), "--seeds", len(seeds)]
+        words += [word for beta in betas if not usual for word in ("--beta", f"{beta:g}")]
+    return " ".join(map(str, [*words, "--num-samples", num_samples]))

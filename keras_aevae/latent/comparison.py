@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+from keras_aevae._checks import check_name
 from keras_aevae.latent.claims import CLAIMS, half_width, judge, mean
 from keras_aevae.latent.rows import GROUPS, ROWS
 
@@ -25,6 +26,7 @@ class Comparison:
         settings: dict of how it came about: dataset, seeds, sample sizes, backend, versions, ...
         rate_distortion: list of dicts of VAEs trained with other betas: "beta", "rate",
             "distortion", in nats.
+        observations: dict from a model's name to the `Observations` of its first run, for pictures.
 
     Example:
 
@@ -63,21 +65,27 @@ class Comparison:
 
     @property
     def pair(self):
-        """The names of the first model whose codes are points and of the first whose codes have a
-        density, which the claims are about; None where there are no two such."""
+        """The names of the first AE and of the first VAE, which the claims are about; None without
+        two such. A model that is told a label, or has a codebook, is neither."""
         first = {name: runs[0] for name, runs in self.models.items()}
-        points = [n for n, model in first.items() if not model.family.has_density]
-        clouds = [n for n, model in first.items() if model.family.has_density]
+        plain = {n: m for n, m in first.items() if not (m.condition_dim or hasattr(m, "quantizer"))}
+        points = [n for n, model in plain.items() if not model.family.has_density]
+        clouds = [n for n, model in plain.items() if model.family.has_density]
         return (points[0], clouds[0]) if points and clouds else None
 
     @property
     def verdicts(self):
-        """A `keras_aevae.latent.claims.Verdict` for each claim; none without a `pair`."""
-        if self.pair is None:
-            return []
-        ae, vae = map(self.values, self.pair)
+        """What `judge` says of the `pair`; none without one."""
+        return self.judge(*self.pair) if self.pair else []
+
+    def judge(self, ae, vae):
+        """A `keras_aevae.latent.claims.Verdict` for each claim, of any two of the models: `ae` in
+        the place of the AE, `vae` in that of the VAE, by their names."""
+        one, other = (self.values(check_name("models", name, self.models)) for name in (ae, vae))
+        classifier = self.data.features[1].startswith("the classifier")
         return [
-            judge(claim, ae.get(claim.key), vae.get(claim.key), self.paired) for claim in CLAIMS
+            judge(claim, one.get(claim.key), other.get(claim.key), self.paired, classifier)
+            for claim in CLAIMS
         ]
 
     @property
@@ -153,6 +161,9 @@ class Comparison:
                 both = [written(row, self.values(n).get(row.key)) for n in self.pair]
                 lines.append([verdict.claim.text, *both, verdict.verdict])
             parts.insert(0, aligned(lines))
+        parts.append(
+            f"Features: {self.data.features[1]}. Means over {self.settings['replicates']}."
+        )
         return "\n\n".join(parts)
 
     __repr__ = __str__

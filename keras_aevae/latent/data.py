@@ -9,7 +9,9 @@ import numpy as np
 from keras_aevae import datasets, recipes
 from keras_aevae._checks import check_name
 from keras_aevae.latent.labels import CLASS_NAMES, classes
-from keras_aevae.models.inference import as_numpy
+from keras_aevae.latent.measures._values import spaced
+from keras_aevae.latent.measures.training_preference import preferences
+from keras_aevae.models.inference import as_numpy, is_array
 
 # Training examples on which measures are taken; and test examples for what costs much of each:
 # log p(x), and nearest neighbours among images.
@@ -32,19 +34,21 @@ class Data:
     train_images: np.ndarray
     test_images: np.ndarray
     name: str | None = None
+    binarized: bool = False
 
     @classmethod
-    def load(cls, name, *, seed=0, binarized=False, num_train=None):
-        settings = {"num_train": num_train, "seed": seed}
+    def load(cls, name, *, binarized=False, num_train=None):
+        settings = {"num_train": num_train}
         (images, y), (test_images, y_test) = datasets.load(name, **settings)
         x, x_test = images, test_images
         if binarized:
             (x, _), (x_test, _) = datasets.load(name, binarized=True, **settings)
-        return cls(x, y, x_test, y_test, images, test_images, name)
+        return cls(x, y, x_test, y_test, images, test_images, name, binarized)
 
     @classmethod
     def of(cls, data, **settings):
-        """From a dataset's name, or `(x_train, y_train), (x_test, y_test)` of one's own."""
+        """From a dataset's name, with the settings of `load`, or `(x_train, y_train), (x_test,
+        y_test)` of one's own."""
         if isinstance(data, str):
             return cls.load(check_name("dataset", data, recipes.DEFAULTS), **settings)
         try:
@@ -54,7 +58,7 @@ class Data:
                 "`dataset` must be a dataset's name, or ((x_train, y_train), (x_test, y_test)), "
                 f"where y may be None. Received: a {type(data).__name__}."
             ) from error
-        x, x_test = as_numpy(x), as_numpy(x_test)
+        x, x_test = check_examples("x_train", x), check_examples("x_test", x_test)
         labels = {"y_train": (x, y), "y_test": (x_test, y_test)}
         for name, (of, given) in labels.items():
             if given is not None and len(given) != len(of):
@@ -70,7 +74,9 @@ class Data:
         if y is None or y_test is None:
             y = y_test = None
         else:
-            y, y_test = np.asarray(y), np.asarray(y_test)
+            y, y_test = (np.asarray(labels) for labels in (y, y_test))
+            if y.ndim == 2 and y.shape[1] == 1:  # a column, as some datasets give it
+                y, y_test = y[:, 0], y_test.reshape(-1)
         return cls(x, y, x_test, y_test, x, x_test)
 
     @property
@@ -86,9 +92,12 @@ class Data:
         y = self.y_test if part == "test" else self.y_train
         if y is None:
             raise ValueError("the data have no labels")
-        if len(np.unique(classes(y))) < 2:
+        y = classes(y)
+        if y.dtype.kind == "f" and (y != np.round(y)).any():
+            raise ValueError("the labels are no classes: they aren't whole numbers")
+        if len(np.unique(y)) < 2:
             raise ValueError("the labels are of one class only")
-        return classes(y)
+        return y
 
     def factors(self, part="test"):
         y = self.y_test if part == "test" else self.y_train
@@ -145,32 +154,53 @@ class Data:
     def test_features(self):
         return self.features_of(self.test_images)
 
+    def preferences(self, images, own):
+        return preferences(images, self.train_images, self.test_images, own)
+
+    @functools.cached_property
+    def own(self):
+        """Of the test images `few` themselves: what preference there is in the data."""
+        return self.preferences(self.test_images[self.few], self.few)
+
     @functools.cached_property
     def anomalies(self):
-        """Test data made strange: square images on their side, others with each value shuffled
-        among the examples."""
-        if len(self.shape) == 3 and self.shape[0] == self.shape[1]:
+        """Test data made strange: square images on their side, but for sprites, which may lie so;
+        others with each value shuffled among the examples."""
+        square = len(self.shape) == 3 and self.shape[0] == self.shape[1]
+        if square and self.name != "dsprites":
             return np.ascontiguousarray(np.rot90(self.x_test, axes=(1, 2)))
         generator = np.random.default_rng(0)
         flat = flatten(self.x_test)
         return generator.permuted(flat, axis=0).reshape(self.x_test.shape)
 
-    def pairs(self, different=None):
-        """Indices of pairs of test examples: those of different classes, or of one, or any."""
-        generator = np.random.default_rng(0)
+    def pairs(self, between_classes=False):
+        """Indices of pairs of test examples: any, or those of different classes."""
         start = np.arange(len(self.x_test))
-        end = generator.permutation(start)
-        if different is not None:
-            y = self.labels()
-            keep = (y[start] != y[end]) == different
-            start, end = start[keep], end[keep]
-        keep = start != end
+        end = np.random.default_rng(0).permutation(start)
+        what = self.labels() if between_classes else start
+        keep = what[start] != what[end]
         return start[keep], end[keep]
 
 
-def spaced(n, count):
-    """Up to `count` indices of n, evenly spaced."""
-    return np.linspace(0, n - 1, min(n, count)).astype(int)
+def check_examples(name, x):
+    """Return `x` as an array of finite numbers, one example a row; else raise."""
+    if not is_array(x):
+        raise ValueError(
+            f"`dataset` must hold arrays. Received: {name}, a {type(x).__name__}. Take the first "
+            "examples of a dataset that is read in batches."
+        )
+    x = as_numpy(x)
+    if x.ndim < 2 or x.dtype.kind not in "fiub":
+        raise ValueError(
+            "`dataset` must hold arrays of numbers, of shape (n, ...). Received: "
+            f"{name} of shape {x.shape}, {x.dtype}."
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"`dataset` must be finite. Received: {name} with "
+            f"{int((~np.isfinite(x)).sum())} NaN or infinite values."
+        )
+    return x
 
 
 def flatten(x):

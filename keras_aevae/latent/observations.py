@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent import measures
-from keras_aevae.latent.data import flatten, spaced
-from keras_aevae.latent.measures.training_preference import preferences
+from keras_aevae.latent.data import flatten
+from keras_aevae.latent.measures._values import spaced
 from keras_aevae.models.paths import PATHS
 
 COMPONENTS = 10
@@ -17,6 +17,9 @@ LARGEST_MIXTURE = 128  # latent dimensions; its covariances have their square
 STEPS = 9  # points on a path, both ends included
 NUM_PATHS = 200
 NUM_JACOBIANS = 200
+NUM_AXES = 64  # along which the decoder's Jacobian is taken
+NUM_FACTORS = 5000  # codes from which the scores of disentanglement are computed
+NUM_SHOWN = 10  # samples that are kept to be drawn
 NUM_DRAWS = 500  # from the aggregate posterior, for the KL's split
 BATCH_SIZE = 512
 
@@ -29,9 +32,9 @@ class Part:
     of: int = 1
 
     def take(self, array):
-        """This part of an array that is in the order of the test data, or evenly spaced over it."""
-        n = len(array)
-        return array[n * self.number // self.of : n * (self.number + 1) // self.of]
+        """This part of an array that is in the order of the test data, or evenly spaced over it:
+        every so many, since data may be sorted."""
+        return array[self.number :: self.of]
 
 
 def kept(method):
@@ -89,10 +92,6 @@ class Observations:
             raise ValueError(f"its loss has no term '{name}'")
         return terms[name]
 
-    @property
-    def minus_elbo(self):
-        return self.term("test", "reconstruction") + self.term("test", "kl")
-
     @functools.cached_property
     def log_likelihoods(self):
         """Of the test examples `data.few`."""
@@ -102,16 +101,21 @@ class Observations:
         return self.ask("log_likelihood", self.data.x_test[i], labels, num_samples=self.num_samples)
 
     def check_density(self):
-        if not self.model.family.has_density:
-            raise ValueError("its codes are points, which have no density")
+        if not hasattr(self.model, "log_likelihood"):
+            raise ValueError("its codes have no density")
 
     @functools.cached_property
-    def reconstructions(self):
-        return self.test("reconstruct")
+    def bounds(self):
+        """The ELBO of each test example."""
+        if hasattr(self.model, "quantizer") and self.model.prior is not None:
+            return self.model.elbo(self.data.x_test, batch_size=BATCH_SIZE)
+        return -self.term("test", "reconstruction") - self.term("test", "kl")
 
     @functools.cached_property
-    def test_squares(self):
-        return squares(self.reconstructions, self.data.x_test)
+    def reconstructed(self):
+        """The squared errors of all test examples, and the reconstructions of `data.few`."""
+        images = self.test("reconstruct")
+        return squares(images, self.data.x_test), images[self.data.few]
 
     @functools.cached_property
     def train_squares(self):
@@ -150,22 +154,37 @@ class Observations:
 
     @functools.cached_property
     def posterior(self):
-        """Mean and logarithm of the variance, (n, latent_dim) each."""
+        """Mean and logarithm of the variance, (n, latent_dim) each, of a VAE under N(0, I)."""
         self.check_density()
+        if not isinstance(self.model.prior, StandardNormal):
+            raise ValueError("its prior is learned")
         inputs = self.data.x_test
         if self.model.condition_dim:
             inputs = self.model.check_inputs(inputs, self.data.y_test)
-        found = self.model.run(self.model._infer, inputs, batch_size=BATCH_SIZE, verbose=0)
-        return found["z_mean"], found["z_log_var"]
+        method = self.model.infer_parameters
+        return self.model.run(method, inputs, batch_size=BATCH_SIZE, verbose=0)
 
     @kept
     def kl_split(self, part):
-        mean, log_var = self.posterior
-        if not isinstance(self.model.prior, StandardNormal):
-            raise ValueError("its prior is learned")
-        return measures.kl_decomposition(
-            part.take(mean), part.take(log_var), NUM_DRAWS, seed=self.seed
-        )
+        mean, log_var = map(part.take, self.posterior)
+        return measures.kl_decomposition(mean, log_var, NUM_DRAWS, seed=self.seed)
+
+    @kept
+    def clusters(self, part):
+        codes, labels = part.take(self.test_codes), part.take(self.data.labels("test"))
+        return measures.clustering_agreement(codes, labels, seed=self.seed)
+
+    def beside_factors(self, part):
+        """Training codes and their factors, test codes and theirs: some of each."""
+        known, factors = self.data.factors("train"), self.data.factors("test")
+        chosen = spaced(len(self.data.some_train), NUM_FACTORS)
+        train = self.train_codes[chosen], known[self.data.some_train][chosen]
+        codes, factors = part.take(self.test_codes), part.take(factors)
+        return *train, codes[:NUM_FACTORS], factors[:NUM_FACTORS]
+
+    @kept
+    def dci(self, part):
+        return measures.dci(*self.beside_factors(part), seed=self.seed)
 
     @functools.cached_property
     def axes(self):
@@ -173,7 +192,7 @@ class Observations:
         codes = np.asarray(self.train_codes, "float64")
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(codes, rowvar=False)))
         used = values > 1e-7 * values[-1]
-        return (vectors * np.sqrt(np.maximum(values, 0))).T[used][::-1]
+        return (vectors * np.sqrt(np.maximum(values, 0))).T[used][::-1][:NUM_AXES]
 
     @functools.cached_property
     def jacobians(self):
@@ -215,17 +234,20 @@ class Observations:
         return keras.ops.convert_to_numpy(self.model.prior.sample((count,), seed=self.seed))
 
     @kept
-    def samples(self, source):
-        """As many images as test examples, decoded from codes of that source."""
+    def sampled(self, source):
+        """Decoded from codes of that source, as many as test examples: the features of all, the
+        first images, and, from the prior, the images `data.few`."""
         n = len(self.data.x_test)
         if source == "prior":
             settings = {"condition": self.data.y_test} if self.model.condition_dim else {}
-            return self.model.sample(n, seed=self.seed, batch_size=BATCH_SIZE, **settings)
-        return self.ask("decode", self.codes_from(source), self.data.y_test)
+            images = self.model.sample(n, seed=self.seed, batch_size=BATCH_SIZE, **settings)
+        else:
+            images = self.ask("decode", self.codes_from(source), self.data.y_test)
+        few = images[self.data.few] if source == "prior" else None
+        return self.data.features_of(images), images[:NUM_SHOWN].copy(), few
 
-    @kept
     def sample_features(self, source):
-        return self.data.features_of(self.samples(source))
+        return self.sampled(source)[0]
 
     @kept
     def precision_recall(self, source, part):
@@ -234,26 +256,27 @@ class Observations:
 
     @kept
     def preferences(self, source):
-        """For training images, of `data.few` of the samples, or of the "reconstructions"."""
-        remade = source == "reconstructions"
-        images = self.reconstructions if remade else self.samples(source)
-        few, real = self.data.few, self.data.test_images
-        return preferences(images[few], self.data.train_images, real, few if remade else None)
+        """For training images, of `data.few` of the samples, or of the "reconstructions"; less
+        those of the test images themselves, which may be like training images, too."""
+        if source == "reconstructions":
+            return self.data.preferences(self.reconstructed[1], self.data.few) - self.data.own
+        return self.data.preferences(self.sampled(source)[2], None) - self.data.own
 
     # Paths between the codes of pairs of test examples
 
     @kept
-    def midpoint_features(self, method, different):
+    def midpoint_features(self, method, between_classes):
         """Of the images half-way on as many paths as there are pairs."""
-        start, end = self.data.pairs(different)
+        start, end = self.data.pairs(between_classes)
         middle = PATHS[method](self.test_codes[start], self.test_codes[end], 0.5)
         labels = None if self.data.y_test is None else self.data.y_test[start]
         return self.data.features_of(self.ask("decode", middle.astype("float32"), labels))
 
     @kept
-    def path_features(self, different):
+    def path_features(self, between_classes):
         """Of all images on some straight paths, (n, STEPS, features)."""
-        start, end = (i[:NUM_PATHS] for i in self.data.pairs(different))
+        pairs = self.data.pairs(between_classes)
+        start, end = (i[spaced(len(i), NUM_PATHS)] for i in pairs)
         a, b = self.test_codes[start, None], self.test_codes[end, None]
         codes = PATHS["linear"](a, b, np.linspace(0, 1, STEPS)[None, :, None])
         codes = codes.reshape(-1, self.model.latent_dim).astype("float32")

@@ -15,7 +15,6 @@ from keras_aevae.latent.plots._figure import style
 from keras_aevae.latent.rows import ROWS
 
 NUM_EXAMPLES = 10
-NUM_SAMPLES = 10
 TRAVERSED = 8
 
 
@@ -23,19 +22,19 @@ def render(comparison):
     """The report of a `Comparison`, as HTML text."""
     first = {name: runs[0] for name, runs in comparison.models.items()}
     verdicts = comparison.verdicts
+    books = [name for name, model in first.items() if hasattr(model, "quantizer")]
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             **tables_of(comparison),
-            points=[n for n, model in first.items() if model.posterior == "point"],
-            clouds=[n for n, model in first.items() if model.posterior != "point"],
+            points=[n for n, m in first.items() if not m.family.has_density and n not in books],
+            clouds=[n for n, m in first.items() if m.family.has_density],
+            books=books,
             latent_dim=max(model.latent_dim for model in first.values()),
             score=score(verdicts) if verdicts else "",
-            rule=RULE.format(
-                test="paired t" if comparison.paired else "Welch's t",
-                over=comparison.settings["replicates"],
-            ),
+            rule=rule(comparison),
+            labelled=attempt(comparison.data.labels, "test") is not None,
             left_out=left_out(comparison),
             diagnoses=diagnoses(comparison.observations),
             runs=max(map(len, comparison.models.values())),
@@ -76,7 +75,19 @@ def tables_of(comparison):
         "pair": comparison.pair,
         "groups": comparison.tables(),
         "written": lambda key, name: written(ROWS[key], values[name].get(key)),
+        "difference": difference,
     }
+
+
+def difference(verdict):
+    """ "+0.12 [0.10, 0.14]": for the claim where it is positive."""
+    if verdict.difference is None:
+        return "-"
+    text = ROWS[verdict.claim.key].text.replace("+", "")
+    signed = ("+" if verdict.difference > 0 else "") + text.format(verdict.difference)
+    if verdict.low is None:
+        return signed
+    return f"{signed} [{text.format(verdict.low)}, {text.format(verdict.high)}]"
 
 
 def score(verdicts):
@@ -91,16 +102,26 @@ def diagnoses(observations):
     """A sentence on the use of the latent dimensions, of each model that has a density."""
     found = []
     for name, o in observations.items():
-        try:
-            one = measures.posterior_collapse(*o.posterior)
-        except ValueError:
+        if (posterior := attempt(getattr, o, "posterior")) is None:
             continue
+        one = measures.posterior_collapse(*posterior)
         found.append(
             f"{name} uses {len(one['active'])} of {o.model.latent_dim} latent dimensions, for "
             f"{one['rate']:.1f} nats; those it leaves unused cost {one['wasted_rate']:.1f}. "
             f"{one['advice']}"
         )
     return found
+
+
+def rule(comparison):
+    """How the claims were judged, in words."""
+    if all(verdict.low is None for verdict in comparison.verdicts):
+        return (
+            "Undecided, all of them: there is one number of each model, and one says nothing of "
+            "chance. Give several runs of each, or 5000 test examples, which are measured in parts."
+        )
+    test = "paired t" if comparison.paired else "Welch's t"
+    return RULE.format(test=test, over=comparison.settings["replicates"])
 
 
 def left_out(comparison):
@@ -116,82 +137,87 @@ def left_out(comparison):
 def pictures(comparison, models):
     """The figures by name: each a list of `{"src", "alt"}`. A figure that can't be drawn of these
     models or data is left out."""
-    data, observations = comparison.data, comparison.observations
     figures = collections.defaultdict(list)
 
     def draw(key, alt, function, *arguments, **settings):
-        try:
-            figure = function(*arguments, **settings)
-        except ValueError:
-            return
-        figures[key].append(picture(figure, alt))
+        if (figure := attempt(function, *arguments, **settings)) is not None:
+            figures[key].append(picture(figure, alt))
 
-    if comparison.verdicts:
-        rows = [effect(verdict, comparison) for verdict in comparison.verdicts]
-        rows = [row for row in rows if row is not None]
-        if rows:
-            alt = "; ".join(f"{label}: {verdict}" for label, *_, verdict in rows)
-            draw(
-                "effects",
-                f"Differences with intervals. {alt}.",
-                plots.effects,
-                rows,
-                "difference, % of the mean",
-            )
-    images = len(data.shape) == 3 and data.shape[-1] in (1, 3, 4)
+    draw_all(draw, comparison, models)
+    return dict(figures)
+
+
+def attempt(function, *arguments, **settings):
+    """What it returns; None where a model or the data lack what it needs."""
     try:
-        y_test = data.labels("test")
-        examples = one_of_each(y_test, NUM_EXAMPLES)
+        return function(*arguments, **settings)
     except ValueError:
-        y_test, examples = None, np.arange(min(NUM_EXAMPLES, len(data.x_test)))
+        return None
+
+
+def draw_all(draw, comparison, models):
+    """Every picture of the report."""
+    data, observations = comparison.data, comparison.observations
+    rows = [row for verdict in comparison.verdicts if (row := effect(verdict, comparison))]
+    if rows:
+        alt = "; ".join(f"{label}: {verdict}" for label, *_, verdict in rows)
+        alt = f"Differences with intervals. {alt}."
+        draw("effects", alt, plots.effects, rows, "difference, % of the mean")
+    y_test = attempt(data.labels, "test")
+    if y_test is None:
+        examples = np.arange(min(NUM_EXAMPLES, len(data.x_test)))
+    else:
+        examples = one_of_each(y_test, NUM_EXAMPLES)
     examples = examples[: len(examples) // 2 * 2]
     start, end = data.x_test[examples[::2]], data.x_test[examples[1::2]]
-    told = any(model.condition_dim for model in models.values())
-    codes = {name: o.test_codes for name, o in observations.items()}
-    if images and not told:
+    plain = {name: model for name, model in models.items() if not model.condition_dim}
+    if plain:
         draw(
             "reconstructions",
             f"{len(examples)} test images in a row; under each, its reconstruction by "
-            f"{listing(list(models))}.",
+            f"{listing(list(plain))}.",
             plots.reconstructions,
-            models,
+            plain,
             data.x_test[examples],
         )
-    for name, model in models.items():
-        one, o = {name: model}, observations[name]
-        if not told:
-            draw(
-                "codes",
-                f"Map of the codes of {name}: a scatter plot of test examples in two dimensions, "
-                "each drawn as the number of its class, circles where the prior expects codes.",
-                plots.codes,
-                one,
-                data.x_test,
-                y_test,
-                class_names=data.class_names,
-            )
-        held = drawn(o, "prior")
-        if held is not None:
+    spectra, jacobians = {}, {}
+    for name in models:
+        o = observations[name]
+        codes = attempt(getattr, o, "test_codes")
+        draws, prior = attempt(getattr, o, "test_draws"), attempt(o.codes_from, "prior")
+        found = {words: attempt(o.sampled, key) for key, words in SOURCE_NAMES.items()}
+        found = {words: sampled[1] for words, sampled in found.items() if sampled is not None}
+        if draws is not None and prior is not None:
             draw(
                 "hole_map",
                 f"Map of the codes of {name} with draws from the prior, coloured by whether they "
                 "lie in a hole between the codes.",
                 plots.hole_map,
-                {name: o.test_draws},
-                {name: held},
+                {name: draws},
+                {name: prior},
             )
-        if not images:
-            continue
-        found = {words: shown(o, source) for source, words in ROW_NAMES.items()}
-        found = {words: x for words, x in found.items() if x is not None}
         draw(
             "sources",
-            f"New images by {name}, a row for each source of codes: {listing(list(found))}.",
+            f"New images by {name}, a row for each source of codes: {', '.join(found)}.",
             plots.sources,
             {name: found},
         )
-        if told:
+        if codes is not None:
+            spectra[name] = attempt(measures.covariance_spectrum, codes)
+            jacobians[name] = attempt(getattr, o, "jacobians")
+        if name not in plain:  # the rest ask the model itself, without a condition
             continue
+        one = {name: plain[name]}
+        draw(
+            "codes",
+            f"Map of the codes of {name}: a scatter plot of test examples in two dimensions, each "
+            "drawn as the number of its class, with circles where the prior expects codes.",
+            plots.codes,
+            one,
+            data.x_test,
+            y_test,
+            class_names=data.class_names,
+        )
         draw(
             "interpolations",
             f"{len(start)} rows: a test image, seven images that {name} decoded along the "
@@ -206,7 +232,7 @@ def pictures(comparison, models):
             f"A grid of images that {name} decoded from a plane of its latent space.",
             plots.manifold,
             one,
-            {name: codes[name]},
+            {name: codes},
         )
         draw(
             "traversals",
@@ -214,63 +240,35 @@ def pictures(comparison, models):
             plots.traversals,
             one,
             data.x_test[examples[:1]],
-            {name: codes[name]},
-            dimensions=min(TRAVERSED, model.latent_dim),
+            {name: codes},
+            dimensions=TRAVERSED,
         )
-    spectra = {name: measures.covariance_spectrum(z) for name, z in codes.items()}
-    draw(
-        "spectra",
-        "Variance of the codes along their principal axes, a line for each of "
-        f"{listing(list(models))}.",
-        plots.spectra,
-        spectra,
-    )
-    jacobians = {name: steepness(o) for name, o in observations.items()}
-    draw(
-        "jacobians",
-        "Mean singular values of the decoder's Jacobian, a line for each of "
-        f"{listing(list(models))}.",
-        plots.spectra,
-        {n: v for n, v in jacobians.items() if v is not None},
-        ylabel="change of the image",
-    )
+    for key, values, what, ylabel in (
+        ("spectra", spectra, "Variance of the codes along their principal axes", "variance"),
+        (
+            "jacobians",
+            jacobians,
+            "Singular values of the decoder's Jacobian",
+            "change of the image",
+        ),
+    ):
+        values = {
+            name: np.atleast_2d(v).mean(axis=0) for name, v in values.items() if v is not None
+        }
+        alt = f"{what}, a line for each of {', '.join(values)}."
+        draw(key, alt, plots.spectra, values, ylabel=ylabel)
     if points := curve(comparison):
-        draw(
-            "rate_distortion",
-            "Rate against distortion of VAEs trained with several betas.",
-            plots.rate_distortion,
-            points,
-        )
-    return dict(figures)
+        alt = "Rate against distortion of VAEs trained with several betas."
+        draw("rate_distortion", alt, plots.rate_distortion, points)
 
 
-ROW_NAMES = {
+# The sources of samples, as a row of a picture says them.
+SOURCE_NAMES = {
     "prior": "prior",
     "gaussian": "Gaussian",
     "mixture": "mixture",
     "encodings": "test codes",
 }
-
-
-def shown(o, source):
-    try:
-        return o.samples(source)[:NUM_SAMPLES]
-    except ValueError:
-        return None
-
-
-def drawn(o, source):
-    try:
-        return o.codes_from(source)
-    except ValueError:
-        return None
-
-
-def steepness(o):
-    try:
-        return o.jacobians.mean(axis=0)
-    except ValueError:
-        return None
 
 
 def effect(verdict, comparison):
@@ -286,15 +284,17 @@ def effect(verdict, comparison):
 
 
 def curve(comparison):
-    """Points of the rate-distortion plane by name, where there is a curve."""
+    """Points of the rate-distortion plane by name, where there is a curve: of the first runs, and
+    of the models with the first one's likelihood, since nats of others count other things."""
+    likelihoods = comparison.settings["likelihoods"]
     points = {
-        name: [(numbers["kl"], numbers["test_reconstruction"])]
-        for name, numbers in comparison.numbers.items()
-        if "kl" in numbers
+        name: [(runs[0]["kl"], runs[0]["test_reconstruction"])]
+        for name, runs in comparison.replicates.items()
+        if "kl" in runs[0] and likelihoods[name] == next(iter(likelihoods.values()))
     }
     if comparison.rate_distortion:
-        name = next((n for n in points if n == "VAE"), "VAEs")
-        points[name] = [(*point, "β 1") for point in points.get(name, [])] + [
+        own = [(*point, "β 1") for point in points.pop("VAE", [])]
+        points["VAE"] = own + [
             (one["rate"], one["distortion"], f"β {one['beta']:g}")
             for one in comparison.rate_distortion
         ]

@@ -7,10 +7,8 @@ import functools
 import numpy as np
 
 from keras_aevae.latent import measures
-from keras_aevae.latent.data import spaced
 
 FEW, MANY = 100, 5000  # labels that a probe learns from
-NUM_FACTORS = 5000  # codes from which the scores of disentanglement are computed
 FEW_POINTS = {"num_train": 500, "num_test": 250, "size": 16}  # a twentieth of the published
 
 
@@ -57,7 +55,7 @@ def gap(o, part):
 
 
 def elbo(o, part):
-    return -mean(part.take(o.minus_elbo))
+    return mean(part.take(o.bounds))
 
 
 def log_likelihood(o, part):
@@ -65,7 +63,7 @@ def log_likelihood(o, part):
 
 
 def test_mse(o, part):
-    return mean(part.take(o.test_squares))
+    return mean(part.take(o.reconstructed[0]))
 
 
 def train_mse(o, part):
@@ -78,6 +76,13 @@ def mse_ratio(o, part):
 
 def preference(o, part, source):
     return mean(part.take(o.preferences(source)))
+
+
+def perplexity(o, part):
+    if not hasattr(o.model, "quantizer"):
+        raise ValueError("it has no codebook")
+    indices = o.model.encode_indices(part.take(o.data.x_test), batch_size=512)
+    return measures.perplexity(indices, o.model.quantizer.num_codes)
 
 
 def active_units(o, part):
@@ -130,28 +135,30 @@ def neighbours(o, part, source, name):
     return o.precision_recall(source, part)[name]
 
 
-def midpoint(o, part, method="linear", different=None):
-    real, middle = o.data.test_features, o.midpoint_features(method, different)
+def midpoint(o, part, method="linear", between_classes=False):
+    real, middle = o.data.test_features, o.midpoint_features(method, between_classes)
     return measures.frechet_distance(part.take(real), part.take(middle))
 
 
-def evenness(o, part, different=None):
-    return measures.step_uniformity(part.take(o.path_features(different)))
+def evenness(o, part, between_classes=False):
+    return measures.step_uniformity(part.take(o.path_features(between_classes)))
 
 
-def length(o, part, different=None):
-    return measures.path_length(part.take(o.path_features(different)))
+def length(o, part, between_classes=False):
+    return measures.path_length(part.take(o.path_features(between_classes)))
 
 
 def probe(o, part, measure, labels):
+    """The labels that it learns from are drawn anew for each run and part, the same for all
+    models: they are the main chance in it."""
     y, y_test = o.data.labels("train")[o.data.some_train], o.data.labels("test")
-    chosen = spaced(len(y), labels)
+    draw = np.random.default_rng((o.seed, part.number))
+    chosen = draw.permutation(len(y))[:labels]
     return measure(o.train_codes[chosen], y[chosen], part.take(o.test_codes), part.take(y_test))
 
 
 def clusters(o, part, name):
-    codes, labels = part.take(o.test_codes), part.take(o.data.labels("test"))
-    return measures.clustering_agreement(codes, labels, seed=o.seed)[name]
+    return o.clusters(part)[name]
 
 
 def anomalies(o, part, score):
@@ -159,21 +166,19 @@ def anomalies(o, part, score):
     return measures.anomaly_auroc(part.take(usual), part.take(strange))
 
 
-def with_factors(o, part, measure, name=None, test=False):
+def with_factors(o, part, measure, test=False):
     """A measure of codes beside factors: of the test data, or fitted to some and tested on them."""
-    factors = o.data.factors("test")
-    given = part.take(o.test_codes)[:NUM_FACTORS], part.take(factors)[:NUM_FACTORS]
-    if test:
-        chosen = spaced(len(o.data.some_train), NUM_FACTORS)
-        known = o.data.factors("train")[o.data.some_train]
-        given = o.train_codes[chosen], known[chosen], *given
-    found = measure(*given)
-    return found if name is None else found[name]
+    return measure(*(o.beside_factors(part) if test else o.beside_factors(part)[2:]))
+
+
+def dci(o, part, name):
+    return o.dci(part)[name]
 
 
 def with_renderer(o, part, measure, **settings):
-    """A measure that chooses the factors of the images it looks at."""
-    return measure(o.model, o.data.renderer(), seed=o.seed, **FEW_POINTS, **settings)
+    """A measure that chooses the factors of the images it looks at: anew for each part."""
+    seed = 1000 * o.seed + part.number
+    return measure(o.model, o.data.renderer(), seed=seed, **FEW_POINTS, **settings)
 
 
 # The table
@@ -245,7 +250,8 @@ FIT = (
         "elbo",
         "ELBO",
         "nats",
-        "Minus reconstruction error minus KL: a lower bound of log p(x).",
+        "Minus reconstruction error minus KL: a lower bound of log p(x), or of log p(x|label) of a "
+        "conditional model. Comparable only where the likelihood is the same.",
         elbo,
         "higher",
     ),
@@ -253,8 +259,8 @@ FIT = (
         "log_likelihood",
         "log p(x)",
         "nats",
-        "How probable the model finds the test images, by importance sampling; more samples give "
-        "slightly more.",
+        "How probable the model finds the test images, by importance sampling: slightly more by "
+        "more samples. Comparable only where the likelihood is the same.",
         log_likelihood,
         "higher",
     ),
@@ -263,10 +269,10 @@ FIT = (
         "Reconstructions nearer to training images",
         "",
         "How often the reconstruction of a test image is nearer to a training image than to any of "
-        "as many other test images. 0.5: training images draw no more than others.",
+        "as many other test images, less how often the test image itself is. 0: no memory.",
         functools.partial(preference, source="reconstructions"),
         "lower",
-        "{:.3f}",
+        "{:+.3f}",
     ),
     Row(
         "preference_samples",
@@ -275,7 +281,7 @@ FIT = (
         "The same for samples from the prior.",
         functools.partial(preference, source="prior"),
         "lower",
-        "{:.3f}",
+        "{:+.3f}",
     ),
 )
 
@@ -287,12 +293,21 @@ CODES = (
         "Root mean square of a code's coordinates. Codes drawn from N(0, I) have 1.",
         code_scale,
     ),
+    Row(
+        "perplexity",
+        "Codes of the codebook in use",
+        "",
+        "In effect: the exponential of their entropy.",
+        perplexity,
+        "",
+        "{:.1f}",
+    ),
     Row("latent_dim", "Latent dimensions", "", "Numbers in a code.", latent_dim, "", "{:.0f}"),
     Row(
         "active_units",
         "Active units",
         "",
-        "Dimensions whose code varies over the images (variance above 0.01). Of an AE every one.",
+        "Dimensions whose code varies over the images (variance above 0.01).",
         active_units,
         "",
         "{:.1f}",
@@ -321,7 +336,8 @@ CODES = (
         "Prior draws in holes",
         "",
         "Share of the prior's draws that lie farther from every code than codes lie from each "
-        "other (95 %). Draws of the codes' own distribution have 0.05.",
+        "other (95 %). Draws of the codes' own distribution have 0.05. Codes that are much larger "
+        "than the prior hide its draws among them, with 0.",
         functools.partial(holes, source="prior"),
         "lower",
     ),
@@ -346,9 +362,9 @@ CODES = (
         "total_correlation",
         "KL: total correlation",
         "nats",
-        "The part by which dimensions depend on each other over all images.",
+        "The part by which dimensions depend on each other over all images; with all that the "
+        "information can't show where it is at the logarithm of the number of images.",
         functools.partial(kl_part, name="total_correlation"),
-        "lower",
     ),
     Row(
         "dimension_wise_kl",
@@ -429,7 +445,7 @@ PATHS = (
         "Half-way images, straight paths between classes",
         "",
         "The same for ends of different classes.",
-        functools.partial(midpoint, different=True),
+        functools.partial(midpoint, between_classes=True),
         "lower",
     ),
     Row(
@@ -453,7 +469,7 @@ PATHS = (
         "Evenness of steps between classes",
         "",
         "The same for ends of different classes.",
-        functools.partial(evenness, different=True),
+        functools.partial(evenness, between_classes=True),
         "higher",
     ),
     Row(
@@ -469,7 +485,7 @@ PATHS = (
         "Length of paths between classes",
         "",
         "The same for ends of different classes.",
-        functools.partial(length, different=True),
+        functools.partial(length, between_classes=True),
         "lower",
     ),
 )
@@ -499,7 +515,8 @@ USE = (
             (
                 "nearest_neighbours",
                 "Nearest neighbours",
-                "Accuracy of the majority of the 5 nearest codes.",
+                "Accuracy of the majority of the 5 nearest codes, not whitened: that would "
+                "make unused dimensions as large as the others.",
                 measures.nearest_neighbour_probe,
             ),
         )
@@ -527,8 +544,8 @@ USE = (
             f"Strange images found by {words}",
             "",
             "How often a strange image scores above a test image (AUROC; 0.5 by chance). Strange: "
-            "test images on their side, or, where they aren't square, values shuffled between "
-            "images.",
+            "test images on their side; sprites, and what isn't square, with values shuffled "
+            "between images.",
             functools.partial(anomalies, score=score),
             "higher",
             "{:.3f}",
@@ -557,7 +574,7 @@ FACTORS = (
             f"DCI {name}",
             "",
             "By gradient boosted trees.",
-            functools.partial(with_factors, measure=measures.dci, name=name, test=True),
+            functools.partial(dci, name=name),
             "higher",
             "{:.3f}",
         )

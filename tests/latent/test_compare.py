@@ -8,10 +8,12 @@ import numpy as np
 import pandas
 import pytest
 
-from keras_aevae import VAE, ConditionalVAE, datasets, latent, networks
+from keras_aevae import VAE, VQVAE, ConditionalVAE, datasets, latent, networks
 from keras_aevae.latent.claims import CLAIMS
 from keras_aevae.latent.labels import classes, one_of_each
+from keras_aevae.latent.observations import Part
 from keras_aevae.latent.rows import ROWS
+from keras_aevae.layers import VectorQuantizer
 
 # What an AE has no number for.
 OF_DENSITIES = {
@@ -51,14 +53,16 @@ def test_compare_trains_and_measures_each_seed_of_each(comparison):
     assert list(comparison.models) == list(comparison.numbers) == ["AE", "VAE"]
     assert [len(runs) for runs in comparison.models.values()] == [2, 2]
     assert [len(runs) for runs in comparison.replicates.values()] == [2, 2]
-    assert set(comparison.numbers["AE"]) == set(ROWS) - OF_DENSITIES - OF_FACTORS
-    assert set(comparison.numbers["VAE"]) == set(ROWS) - OF_FACTORS
+    measured = set(ROWS) - OF_FACTORS - {"perplexity"}
+    assert set(comparison.numbers["AE"]) == measured - OF_DENSITIES
+    assert set(comparison.numbers["VAE"]) == measured
     settings = comparison.settings
-    assert (settings["dataset"], settings["epochs"], settings["seeds"]) == ("digits", 1, [0, 1])
+    assert (settings["dataset"], settings["seeds"]) == ("digits", [0, 1])
+    assert settings["epochs"] == {"AE": 1, "VAE": 1} and settings["alike"]
     assert settings["backend"] == keras.backend.backend()
     assert settings["versions"]["keras"] == keras.__version__
     assert [len(t) for t in settings["seconds"]["training"].values()] == [2, 2]
-    assert settings["command"] == "keras-aevae compare --dataset digits --epochs 1 --seeds 2"
+    assert settings["command"] is None  # no option says that there are no betas
     assert (settings["num_train"], settings["num_test"]) == (1437, 360)
     assert "classifier_digits" in settings["features"]
 
@@ -80,8 +84,19 @@ def test_numbers_are_those_of_the_measures(comparison):
     codes, codes_test = vae.encode(x), vae.encode(x_test)
     assert found["active_units"] == latent.active_units(codes_test)
     assert found["latent_dim"] == vae.latent_dim
-    probe = latent.nearest_neighbour_probe(codes, y, codes_test, y_test)
-    assert found["nearest_neighbours_many"] == pytest.approx(probe)
+    order = np.random.default_rng((0, 0)).permutation(len(y))
+    few = order[:100]
+    for name, chosen in (("few", few), ("many", order)):
+        given = codes[chosen], y[chosen], codes_test, y_test
+        probe = latent.nearest_neighbour_probe(*given)
+        assert found[f"nearest_neighbours_{name}"] == pytest.approx(probe)
+        assert found[f"linear_probe_{name}"] == pytest.approx(latent.linear_probe(*given))
+    own = {"own": range(len(x_test))}
+    preference = latent.training_preference(vae.reconstruct(x_test), x, x_test, **own)
+    preference -= latent.training_preference(x_test, x, x_test, **own)
+    assert found["preference_reconstructions"] == pytest.approx(preference, abs=1e-6)
+    pixels = data.features_of(vae.decode(vae.encode(x_test, sample=True)))
+    assert pixels.shape == (360, 64)
     samples = data.features_of(vae.sample(len(x_test), seed=0))
     distance = latent.frechet_distance(data.test_features, samples)
     assert found["frechet_prior"] == pytest.approx(distance, rel=1e-3)
@@ -96,8 +111,8 @@ def test_numbers_are_those_of_the_measures(comparison):
 
 
 def test_what_is_left_out_says_why(comparison):
-    assert set(comparison.left_out["VAE"]) == OF_FACTORS
-    assert set(comparison.left_out["AE"]) == OF_FACTORS | OF_DENSITIES
+    assert set(comparison.left_out["VAE"]) == OF_FACTORS | {"perplexity"}
+    assert set(comparison.left_out["AE"]) == OF_FACTORS | OF_DENSITIES | {"perplexity"}
     assert "factors" in comparison.left_out["VAE"]["modularity"]
     assert "no density" in comparison.left_out["AE"]["log_likelihood"]
 
@@ -107,8 +122,15 @@ def test_claims_are_judged_with_the_numbers(comparison):
     assert [v.claim for v in comparison.verdicts] == list(CLAIMS)
     for verdict in comparison.verdicts:
         ae, vae = (comparison.numbers[name][verdict.claim.key] for name in comparison.pair)
-        assert abs(verdict.difference) == pytest.approx(abs(ae - vae))
-        assert verdict.low <= verdict.difference <= verdict.high
+        sign = {"higher": 1, "lower": -1}[ROWS[verdict.claim.key].better]
+        sign = sign if verdict.claim.vae_is_better else -sign
+        assert verdict.difference == pytest.approx(sign * (vae - ae))
+    turned = comparison.judge("VAE", "AE")
+    for verdict, other in zip(comparison.verdicts, turned):
+        assert other.difference == pytest.approx(-verdict.difference)
+        assert (other.low, other.high) == pytest.approx((-verdict.high, -verdict.low))
+    with pytest.raises(ValueError, match="models='VEA'. Did you mean: VAE"):
+        comparison.judge("VEA", "AE")
 
 
 def test_json_has_every_number(comparison):
@@ -120,7 +142,8 @@ def test_json_has_every_number(comparison):
 
 
 def test_printed_table_is_aligned(comparison):
-    claims, numbers = str(comparison).split("\n\n")
+    claims, numbers, features = str(comparison).split("\n\n")
+    assert "classifier_digits" in features
     assert len(claims.splitlines()) == 1 + len(CLAIMS)
     lines = [line for line in numbers.splitlines()[1:] if line.startswith("  ")]
     assert len({len(line) for line in lines}) == 1
@@ -178,7 +201,8 @@ def test_rate_falls_and_distortion_rises_with_beta():
 def test_presets_by_name_bring_their_dataset():
     found = latent.compare(("ae_mlp_digits", "vae_mlp_digits"), num_samples=5, verbose=0)
     assert list(found.models) == ["ae_mlp_digits", "vae_mlp_digits"]
-    assert found.settings["command"] == "keras-aevae compare ae_mlp_digits vae_mlp_digits"
+    command = "keras-aevae compare ae_mlp_digits vae_mlp_digits --dataset digits --num-samples 5"
+    assert found.settings["command"] == command
     measured = VAE.presets["vae_mlp_digits"]["measured"]
     assert found.numbers["vae_mlp_digits"]["test_mse"] == pytest.approx(
         measured["test_mse"], rel=1e-3
@@ -189,7 +213,9 @@ def test_presets_by_name_bring_their_dataset():
 def test_own_data_without_labels_leave_out_what_needs_them(tiny, rng, tmp_path):
     x = rng.uniform(size=(60, 5)).astype("float32")
     found = latent.compare(tiny((5,)), ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
-    assert set(found.left_out["VAE"]) == OF_FACTORS | OF_LABELS
+    assert set(found.left_out["VAE"]) == OF_FACTORS | OF_LABELS | {"perplexity"}
+    unmeasured = {v.claim.key for v in found.verdicts if v.verdict == "not measured"}
+    assert unmeasured == {"midpoint_between", "evenness_between", "linear_probe_few"}
     assert found.left_out["VAE"]["adjusted_rand"] == "the data have no labels"
     assert found.settings["dataset"] == "own data"
     html, _ = found.save(tmp_path)
@@ -265,6 +291,8 @@ def test_bad_arguments_are_named_before_training(arguments, message):
     [
         (3, "a int"),
         ((np.zeros((3, 5)), None), r"\(\(x_train, y_train\)"),
+        (((np.full((3, 5), np.nan), None), (np.zeros((3, 5)), None)), "x_train with 15 NaN"),
+        (((iter([]), None), (np.zeros((3, 5)), None)), "x_train, a list_iterator"),
         (((np.zeros((3, 5)), [1]), (np.zeros((3, 5)), None)), "y_train of length 1 beside 3"),
         (((np.zeros((3, 5)), None), (np.zeros((1, 5)), None)), r"x_test of shape \(1, 5\)"),
         (((np.zeros((3, 5)), None), (np.zeros((3, 6)), None)), r"x_test of shape \(3, 6\)"),
@@ -273,6 +301,67 @@ def test_bad_arguments_are_named_before_training(arguments, message):
 def test_bad_data_are_named(tiny, data, message):
     with pytest.raises(ValueError, match=message):
         latent.compare(tiny((5,)), data, verbose=0)
+
+
+def test_labels_of_any_kind(tiny, rng, tmp_path):
+    x = rng.uniform(size=(60, 8, 8, 1)).astype("float32")
+    kinds = {
+        "names": np.array(["cat", "dog", "owl"])[np.arange(60) % 3],
+        "floats": (np.arange(60) % 3 + 1).astype("float32"),
+        "a column": (np.arange(60) % 3)[:, None],
+    }
+    found = {}
+    for kind, y in kinds.items():
+        data = (x[:40], y[:40]), (x[40:], y[40:])
+        found[kind] = latent.compare(tiny((8, 8, 1)), data, num_samples=2, verbose=0)
+        found[kind].save(tmp_path)
+    assert all(one.numbers == found["names"].numbers for one in found.values())
+    targets = rng.uniform(size=60)
+    data = (x[:40], targets[:40]), (x[40:], targets[40:])
+    left_out = latent.compare(tiny((8, 8, 1)), data, num_samples=2, verbose=0).left_out
+    assert "whole numbers" in left_out["AE"]["adjusted_rand"]
+
+
+def test_the_same_question_has_the_same_answer(tiny, rng):
+    x = rng.uniform(size=(60, 5)).astype("float32")
+    models, data = tiny((5,)), ((x[:40], None), (x[40:], None))
+    first, second = (latent.compare(models, data, num_samples=2, verbose=0) for _ in range(2))
+    assert first.numbers == second.numbers
+
+
+def test_factors_and_codebooks(rng):
+    """Rows that digits and plain models don't have."""
+    keras.utils.set_random_seed(0)
+    factors = rng.integers(4, size=(400, 2))
+    x = np.repeat(factors[:, None], 3, axis=1).reshape(400, 6).astype("float32") / 3
+    data = (x[:300], factors[:300]), (x[300:], factors[300:])
+    vae = VAE(*networks.mlp((6,), 3, hidden=(16,)), prior="gaussian_mixture", seed=0)
+    found = latent.compare({"VAE": vae}, data, num_samples=2, verbose=0)
+    codes = vae.encode(x)
+    given = codes[:300], factors[:300], codes[300:], factors[300:]
+    assert found.numbers["VAE"]["mutual_information_gap"] == pytest.approx(
+        latent.mutual_information_gap(*given[2:])
+    )
+    assert found.numbers["VAE"]["modularity"] == pytest.approx(latent.modularity(*given[2:]))
+    assert found.numbers["VAE"]["explicitness"] == pytest.approx(latent.explicitness(*given))
+    dci = latent.dci(*given)
+    for name, value in dci.items():
+        assert found.numbers["VAE"][f"dci_{name}"] == pytest.approx(value)
+    assert found.left_out["VAE"]["mutual_information"] == "its prior is learned"
+    grid = networks.conv((8, 8, 1), 4, filters=(8,), hidden=None)
+    book = VQVAE(*grid, quantizer=VectorQuantizer(8), seed=0)
+    found = latent.compare({"VQ": book}, "digits", num_samples=2, verbose=0)
+    assert found.pair is None
+    _, (x_test, _) = datasets.load("digits")
+    used = latent.perplexity(book.encode_indices(x_test), 8)
+    assert found.numbers["VQ"]["perplexity"] == pytest.approx(used)
+    assert "prior" in found.left_out["VQ"]["frechet_prior"]
+
+
+def test_parts_are_spread_over_sorted_data():
+    part = Part(1, 3)
+    assert part.take(np.arange(8)).tolist() == [1, 4, 7]
+    assert Part().take(np.arange(3)).tolist() == [0, 1, 2]
 
 
 def test_trained_models_must_fit_and_need_no_epochs(tiny):
@@ -287,6 +376,18 @@ def test_a_diverged_model_is_named(tiny):
     models["VAE"].trainable_variables[0].assign(np.nan * models["VAE"].trainable_variables[0])
     with pytest.raises(ValueError, match="'VAE' diverged"):
         latent.compare(models, num_samples=2, verbose=0)
+
+
+def test_one_diverged_run_of_several_is_left_out(tiny, rng, tmp_path):
+    x = rng.uniform(size=(60, 5)).astype("float32")
+    good, bad = tiny((5,)), tiny((5,))
+    bad["VAE"].trainable_variables[0].assign(np.nan * bad["VAE"].trainable_variables[0])
+    models = {name: [good[name], bad[name]] for name in good}
+    data = (x[:40], None), (x[40:], None)
+    found = latent.compare(models, data, num_samples=2, verbose=0)
+    assert found.settings["diverged"] == {"VAE": 1} and len(found.replicates["VAE"]) == 1
+    html, _ = found.save(tmp_path)
+    assert "1 of VAE diverged" in html.read_text(encoding="utf-8")
 
 
 def test_one_of_each_takes_turns():

@@ -19,3 +19,8 @@ def check_values(least=1, **arrays):
                 f"{int((~np.isfinite(values)).sum())} NaN or infinite values."
             )
     return list(arrays.values())
+
+
+def spaced(n, count):
+    """Up to `count` indices of n, evenly spaced, since data may be sorted."""
+    return np.linspace(0, n - 1, min(n, count)).astype(int)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.memorization import flattened
 
 
@@ -14,14 +15,16 @@ def training_preference(fake, x_train, x_test, own=None):
     with as many training as test examples, evenly spaced. The idea of the nearest neighbour test of
     two samples: Schilling 1986, https://doi.org/10.1080/01621459.1986.10478337.
 
-    Range: 0 to 1. 0.5: training examples draw no more than others do; near 1: what comes out are
-    training examples. The standard error of n fakes is 0.5 / sqrt(n), or more where many of them
-    share a nearest example.
+    Range: 0 to 1. 0.5, where both sets are of one distribution: training examples draw no more than
+    others; near 1: what comes out are training examples. The standard error of n fakes is
+    0.5 / sqrt(n), or more where many of them share a nearest example.
 
     Good for: memorisation in samples and in reconstructions alike. Blur, or poor samples, bring a
     fake nearer to both sets or to neither, so they don't pass for memory, as they do in
-    `memorization_score`. Misleads where training and test data differ from each other; and it sees
-    only those training examples that are taken.
+    `memorization_score`. Misleads where training and test data differ from each other: hold it
+    against the preference of the test examples themselves, `training_preference(x_test, x_train,
+    x_test, own=range(len(x_test)))`. And it sees only those training examples that
+    are taken.
 
     Args:
         fake: samples, or reconstructions of test examples, shape (n, ...), flattened.
@@ -64,7 +67,7 @@ def preferences(fake, x_train, x_test, own=None):
             "`x_train` must hold as many examples as `x_test` has to compare with. Received: "
             f"{len(x_train)} and {others}. Give fewer of `x_test`."
         )
-    x_train = x_train[spread(len(x_train), others)]
+    x_train = x_train[spaced(len(x_train), others)]
     if own is None:
         nearest = pairwise_distances_argmin(fake, x_test)
     else:
@@ -73,8 +76,3 @@ def preferences(fake, x_train, x_test, own=None):
     to_test = np.linalg.norm(fake - x_test[nearest], axis=1)
     to_train = np.linalg.norm(fake - x_train[pairwise_distances_argmin(fake, x_train)], axis=1)
     return (to_train < to_test) + 0.5 * (to_train == to_test)
-
-
-def spread(n, count):
-    """Up to `count` indices of n, evenly spaced."""
-    return np.linspace(0, n - 1, min(n, count)).astype(int)

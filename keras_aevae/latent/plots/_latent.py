@@ -27,11 +27,6 @@ def codes_of(codes, models):
     return checked
 
 
-def evenly(n):
-    """Indices of at most `MAX_POINTS` of n points, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, MAX_POINTS).astype(int))
-
-
 def principal_axes(z):
     """Orthonormal rows that span the picture, (2, latent_dim), and what to call them."""
     latent_dim = z.shape[1]

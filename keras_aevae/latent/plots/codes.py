@@ -3,9 +3,10 @@
 import numpy as np
 
 from keras_aevae.distributions import StandardNormal
+from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 from keras_aevae.latent.plots._labels import halo
-from keras_aevae.latent.plots._latent import evenly, principal_axes
+from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
 
 MAX_CLOUDS = 10
 DRAWS = 200  # from a posterior, to fit its ellipse to
@@ -25,8 +26,9 @@ def codes(models, x, labels=None, *, class_names=None):
         models: dict from names to models; a panel each.
         x: data, shape (n, *data_shape), n at least 2; at most 800 of them, evenly spaced, are
             drawn.
-        labels: integer classes, shape (n,), or None. A label is drawn as its number, so that the
-            map can be read without its colours; beyond ten classes colours repeat.
+        labels: classes, shape (n,), or None. A class is drawn as its number, counted from 0 in
+            their order where they aren't integers, so that the map can be read without its colours;
+            beyond ten classes colours repeat.
         class_names: what classes 0, 1, ... are called, for a legend.
 
     Returns:
@@ -43,33 +45,41 @@ def codes(models, x, labels=None, *, class_names=None):
     ```
     """
     x = np.asarray(x)
-    labels = None if labels is None else np.asarray(labels)
+    kinds = ()
+    if labels is not None:
+        found, labels = np.unique(np.asarray(labels), return_inverse=True)
+        # What is drawn for each class, and its name in the legend.
+        if found.dtype.kind in "iuf" and (found % 1 == 0).all():
+            names = {i: name for i, name in enumerate(class_names or ())}
+            kinds = [(f"{label:.0f}", names.get(int(label))) for label in found]
+        else:
+            kinds = [(str(i), str(label)) for i, label in enumerate(found)]
     with panels(list(models), WIDTH) as (figure, axes):
         for one, model in zip(axes, models.values()):
-            draw(one, model, x, labels, class_names)
+            draw(one, model, x, labels, kinds)
     return figure
 
 
-def draw(axes, model, x, labels, class_names):
+def draw(axes, model, x, labels, kinds):
     z = model.encode(x)  # (n, latent_dim)
     basis, axis_names = principal_axes(z)
     z = z @ basis.T  # (n, 2)
-    shown = evenly(len(x))
+    shown = spaced(len(x), MAX_POINTS)
     if labels is None:
         axes.scatter(*z[shown].T, s=14, color=COLOURS[0], linewidths=0)
         examples = {COLOURS[0]: 0}
     else:
         examples = {}
-        for label in np.unique(labels):
-            colour = COLOURS[label % len(COLOURS)]
-            examples.setdefault(colour, np.flatnonzero(labels == label)[0])
+        for i, (mark, name) in enumerate(kinds):
+            colour = COLOURS[i % len(COLOURS)]
+            examples.setdefault(colour, np.flatnonzero(labels == i)[0])
             axes.scatter(
-                *z[shown][labels[shown] == label].T,
+                *z[shown][labels[shown] == i].T,
                 s=38,
-                marker=f"${label}$",
+                marker=f"${mark}$",
                 color=colour,
                 linewidths=0.3,
-                label=class_names[label] if class_names else None,
+                label=name,
             )
     clouds(axes, model, x, basis, examples)
     if isinstance(model.prior, StandardNormal):
@@ -79,7 +89,7 @@ def draw(axes, model, x, labels, class_names):
     axes.set_ylabel(axis_names[1])
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    if class_names:
+    if any(name for _, name in kinds):
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, frameon=False, fontsize=9
         )

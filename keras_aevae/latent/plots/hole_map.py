@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.holes import in_holes
 from keras_aevae.latent.plots._figure import WIDTH, panels
 from keras_aevae.latent.plots._labels import key
-from keras_aevae.latent.plots._latent import evenly, principal_axes
+from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
 
 PALE_DOTS = "#c4c4c4"
 IN_A_HOLE, AMONG_CODES = "#b5480a", "#0072b2"
@@ -63,9 +64,9 @@ def hole_map(codes, draws, level=0.95):
 
 def draw(axes, codes, draws, inside):
     basis, axis_names = principal_axes(codes)
-    shown = evenly(len(draws))
+    shown = spaced(len(draws), MAX_POINTS)
     draws, inside = draws[shown] @ basis.T, inside[shown]
-    codes = codes[evenly(len(codes))] @ basis.T
+    codes = codes[spaced(len(codes), MAX_POINTS)] @ basis.T
     axes.scatter(*codes.T, s=12, color=PALE_DOTS, linewidths=0, label="codes")
     # Those in holes are crosses: their colour alone does not tell them. The fewer are on top, where
     # the many cannot hide them.
