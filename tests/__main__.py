@@ -22,7 +22,7 @@ SETTINGS = {
 
 def run(backend, arguments):
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
+        [sys.executable, "-m", "pytest", "--durations=10", *arguments],
         env={**os.environ, **SETTINGS, "KERAS_BACKEND": backend},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

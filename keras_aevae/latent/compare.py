@@ -4,33 +4,24 @@ import collections.abc
 import contextlib
 import datetime
 import importlib.metadata
-import numbers
-import pathlib
 import platform
 import time
 
 import keras
 import numpy as np
 
-from keras_aevae import hub
-from keras_aevae._checks import (
-    check_name,
-    check_number,
-    check_positive_integer,
-    check_seed,
-)
+from keras_aevae._checks import check_positive_integer
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.data import Data
 from keras_aevae.latent.measures import kl, reconstruction_error
 from keras_aevae.latent.observations import NUM_DRAWS, NUM_JACOBIANS, NUM_PATHS, Observations, Part
 from keras_aevae.latent.rows import ROWS
-from keras_aevae.models import Autoencoder
-from keras_aevae.recipes import MODELS, recipe
+from keras_aevae.latent.subjects import check_betas, check_shapes, models_of
+from keras_aevae.recipes import recipe
 
 # Models that were trained once are measured on so many parts of the test data, if each has so many
 # examples: what chance there is in the choice of the data, if not in the training.
 PARTS, EXAMPLES_OF_PART = 5, 1000
-BETAS = (0.1, 0.3, 3.0, 10.0)  # with 1, which is the VAE's own
 
 
 def compare(
@@ -108,12 +99,11 @@ def compare(
     if betas:
         training["VAEs of other betas"] = round(time.perf_counter() - begin, 1)
     trained, diverged = finite_runs(trained)
-    replicates, left_out, observations = {}, {}, {}
     once = all(len(runs) == 1 for runs in trained.values())
     parts = PARTS if once and len(data.x_test) >= PARTS * EXAMPLES_OF_PART else 1
-    if progress is None and verbose:
-        progress = bar()
+    progress = bar() if progress is None and verbose else progress
     tell = Steps(progress, len(ROWS) * parts * sum(map(len, trained.values())))
+    replicates, left_out, observations = {}, {}, {}
     for name, runs in trained.items():
         replicates[name], left_out[name] = [], {}
         for run, model in enumerate(runs):
@@ -121,51 +111,49 @@ def compare(
             observations.setdefault(name, observed)  # the first run's are drawn, too
             with repeatable(model, run):
                 for part in range(parts):
-                    found, missing = measure(observed, Part(part, parts), tell)
-                    replicates[name].append(found)
+                    numbers, missing = measure(observed, Part(part, parts), tell)
+                    replicates[name].append(numbers)
                     left_out[name] |= missing
     tell("")
-    return Comparison(
-        trained,
-        replicates,
-        left_out,
-        data,
-        {
-            "dataset": data.name or "own data",
-            "binarized": data.binarized,
-            "data_shape": list(data.shape),
-            "epochs": {r.model.upper(): r.epochs for r in recipes} or None,
-            "alike": alike(recipes),
-            "seeds": sorted({r.seed for r in recipes}),
-            "diverged": diverged,
-            "replicates": replicates_in_words(trained, parts),
-            "num_train": len(data.x_train),
-            "num_test": len(data.x_test),
-            "num_measured": {
-                "training examples": len(data.some_train),
-                "test examples in each part": len(data.x_test) // parts,
-                "samples of each source in each part": len(data.x_test) // parts,
-                "test examples for log p(x) and nearest neighbours": len(data.few),
-                "paths": min(NUM_PATHS, len(data.x_test)),
-                "codes for the Jacobian": min(NUM_JACOBIANS, len(data.x_test)),
-                "draws for the parts of the KL": NUM_DRAWS,
-                "importance samples of log p(x)": num_samples,
-            },
-            "features": data.features[1],
-            "likelihoods": {n: type(runs[0].likelihood).__name__ for n, runs in trained.items()},
-            "parameters": {n: runs[0].count_params() for n, runs in trained.items()},
-            "seconds": {
-                "training": training,
-                "total": round(time.perf_counter() - start, 1),
-            },
-            "backend": keras.backend.backend(),
-            "versions": versions(),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": command(models, data, recipes, betas, num_samples),
+    found = {
+        **settings_of(trained, data, parts, num_samples),
+        "epochs": {r.model.upper(): r.epochs for r in recipes} or None,
+        "alike": alike(recipes),
+        "seeds": sorted({r.seed for r in recipes}),
+        "diverged": diverged,
+        "seconds": {"training": training, "total": round(time.perf_counter() - start, 1)},
+        "command": command(models, data, recipes, betas, num_samples),
+    }
+    return Comparison(trained, replicates, left_out, data, found, curve, observations)
+
+
+def settings_of(trained, data, parts, num_samples):
+    """What was measured, on what, with what."""
+    n = len(data.x_test) // parts
+    return {
+        "dataset": data.name or "own data",
+        "binarized": data.binarized,
+        "data_shape": list(data.shape),
+        "replicates": replicates_in_words(trained, parts),
+        "num_train": len(data.x_train),
+        "num_test": len(data.x_test),
+        "num_measured": {
+            "training examples": len(data.some_train),
+            "test examples in each part": n,
+            "samples of each source in each part": n,
+            "test examples for log p(x) and nearest neighbours": len(data.few),
+            "paths": min(NUM_PATHS, len(data.x_test)),
+            "codes for the Jacobian": min(NUM_JACOBIANS, len(data.x_test)),
+            "draws for the parts of the KL": NUM_DRAWS,
+            "importance samples of log p(x)": num_samples,
         },
-        curve,
-        observations,
-    )
+        "features": data.features[1],
+        "likelihoods": {n: type(runs[0].likelihood).__name__ for n, runs in trained.items()},
+        "parameters": {n: runs[0].count_params() for n, runs in trained.items()},
+        "backend": keras.backend.backend(),
+        "versions": versions(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
 def bar():
@@ -219,137 +207,6 @@ class Steps:
         if self.progress is not None:
             self.progress(text, self.number, self.of)
         self.number += 1
-
-
-def models_of(models, dataset, epochs, seeds, binarized):
-    """`(trained, recipes, dataset, known)`: models by name, what is to be trained, the data, and
-    what is known of them."""
-    if isinstance(models, collections.abc.Mapping):
-        trained = check_trained(models, epochs)
-        dataset = "digits" if dataset is None else dataset
-        return trained, [], dataset, {"binarized": bool(binarized)}
-    if isinstance(models, str) or not models:
-        raise ValueError(
-            "`models` must name one or more recipes or presets, such as ('ae', 'vae'), or be a "
-            f"dict of trained models. Received: models={models!r}. The dataset goes by its name: "
-            "compare(dataset=...)."
-        )
-    names = list(dict.fromkeys(models))
-    recipes_named = [name for name in names if name in MODELS]
-    if not recipes_named:
-        return of_presets(names, dataset, epochs, binarized)
-    if unknown := [name for name in names if name not in MODELS]:
-        check_name("models", unknown[0], [*MODELS, *Autoencoder.presets])
-        raise ValueError(
-            "`models` must be recipes to train or presets that are trained, not both. Received: "
-            f"models={tuple(names)!r}."
-        )
-    dataset = "digits" if dataset is None else dataset
-    if not isinstance(dataset, str):
-        raise ValueError(
-            "`dataset` must be a name where models are trained by their recipes. Train on your own "
-            "data with `fit`, and give compare the models: compare({'AE': ae, 'VAE': vae}, data)."
-        )
-    changes = {} if epochs is None else {"epochs": check_positive_integer("epochs", epochs)}
-    recipes = [recipe(n, dataset, seed=s, **changes) for s in check_seeds(seeds) for n in names]
-    made = {r.model: {"binarized": r.binarized, "num_train": r.num_train} for r in recipes}
-    return {}, recipes, dataset, one_of(made, binarized)
-
-
-def of_presets(names, dataset, epochs, binarized):
-    if epochs is not None:
-        raise ValueError(
-            f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
-            "Leave it out."
-        )
-    made = {}
-    for name in names:
-        if not str(name).startswith(("hf://", "kaggle://")) and not pathlib.Path(name).is_dir():
-            check_name("models", str(name).partition("/")[0], [*MODELS, *Autoencoder.presets])
-        made[name] = hub.read_metadata(name).get("recipe", {})
-    datasets = {one.get("dataset") for one in made.values()}
-    if dataset is None and len(datasets) > 1:
-        raise ValueError(
-            "`models` must be of one dataset. Received: "
-            + ", ".join(f"'{n}' of {one.get('dataset')}" for n, one in made.items())
-            + ". Choose dataset=."
-        )
-    dataset = datasets.pop() if dataset is None else dataset
-    if dataset is None:
-        raise ValueError(
-            f"`dataset` is needed: the presets don't say what theirs was. Received: {names!r}."
-        )
-    trained = {name: [Autoencoder.from_preset(name)] for name in names}
-    made = {n: {k: one.get(k) for k in ("binarized", "num_train")} for n, one in made.items()}
-    return trained, [], dataset, one_of(made, binarized)
-
-
-def one_of(made, binarized):
-    """What all the models' data have in common, or an error that says that it isn't."""
-    if binarized is not None:
-        made = {name: one | {"binarized": binarized} for name, one in made.items()}
-    if len(kinds := {tuple(one.items()) for one in made.values()}) > 1:
-        raise ValueError(
-            f"`models` must have been trained on the same data. Received: {made}. Compare those "
-            "that were."
-        )
-    known = dict(kinds.pop())
-    return {"binarized": bool(known["binarized"]), "num_train": known["num_train"]}
-
-
-def check_seeds(seeds):
-    if isinstance(seeds, numbers.Integral):
-        return list(range(check_positive_integer("seeds", seeds)))
-    if not isinstance(seeds, (tuple, list)) or not seeds:
-        raise ValueError(
-            f"`seeds` must be a number of runs, or a tuple of seeds. Received: seeds={seeds!r}."
-        )
-    return list(dict.fromkeys(map(check_seed, seeds)))
-
-
-def check_betas(betas, recipes):
-    if betas is None:
-        return list(BETAS if any(r.model == "vae" for r in recipes) else ())
-    betas = [check_number("betas", beta, minimum=0, exclusive=True) for beta in betas]
-    if betas and not recipes:
-        raise ValueError(
-            "`betas` are for VAEs trained by a recipe, and these models are trained. "
-            f"Received: betas={tuple(betas)!r}. Leave them out."
-        )
-    return betas
-
-
-def check_trained(models, epochs):
-    runs = {k: list(m) if isinstance(m, (list, tuple)) else [m] for k, m in models.items()}
-    wrong = {
-        k: type(m).__name__
-        for k, m in models.items()
-        for one in runs[k]
-        if not isinstance(one, Autoencoder)
-    }
-    if wrong or not models or not all(runs.values()):
-        raise ValueError(
-            "`models` must map names to trained models of keras_aevae.models, or to lists of them. "
-            f"Received: models={wrong or models!r}."
-        )
-    if epochs is not None:
-        raise ValueError(
-            f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
-            "Leave it out."
-        )
-    return runs
-
-
-def check_shapes(models, data_shape, dataset):
-    named = f"the images of '{dataset}'" if isinstance(dataset, str) else "the data given"
-    for name, runs in models.items():
-        for model in runs:
-            if tuple(model.data_shape) != tuple(data_shape):
-                raise ValueError(
-                    f"`models` must take {named}, of shape {tuple(data_shape)}. Received: "
-                    f"'{name}', whose data have shape {tuple(model.data_shape)}. Choose another "
-                    "dataset=."
-                )
 
 
 def finite_runs(models):

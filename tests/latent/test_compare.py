@@ -241,6 +241,17 @@ def test_constant_codes_and_few_examples_leave_the_rest_standing(tiny, rng, tmp_
     found.save(tmp_path)
 
 
+def test_codes_that_overflow_leave_the_rest_standing(tiny, rng, tmp_path):
+    x = rng.uniform(0.5, 1, size=(60, 5)).astype("float32")
+    models = tiny((5,))
+    kernel = models["AE"].head.kernel
+    kernel.assign(0 * kernel + 1e38)
+    found = latent.compare(models, ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
+    assert "finite" in found.left_out["AE"]["code_scale"]
+    assert set(found.numbers["VAE"]) > {"code_scale", "frechet_prior", "log_likelihood"}
+    found.save(tmp_path)
+
+
 def test_a_large_test_set_is_measured_in_parts(tiny, rng):
     x = rng.uniform(size=(5000, 5)).astype("float32")
     found = latent.compare(tiny((5,)), ((x[:100], None), (x, None)), num_samples=2, verbose=0)
