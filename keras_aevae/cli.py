@@ -62,7 +62,7 @@ def main():
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=click.Path(path_type=pathlib.Path),
     default="report.html",
     show_default=True,
     help="Where to write the report; its numbers go beside it, as JSON.",
@@ -77,7 +77,9 @@ def compare(models, betas, out, **settings):
     keras-aevae compare ae_conv_mnist vae_conv_mnist
     """
     from keras_aevae.latent import compare
+    from keras_aevae.latent.comparison import report_path
 
+    report_path(out).parent.mkdir(parents=True, exist_ok=True)  # before minutes of work
     comparison = compare(
         models or ("ae", "vae"),
         callbacks=[epoch_bar()],

@@ -41,7 +41,7 @@ def compare(
 
     Good for: seeing on data whether an AE and a VAE differ, in which of the ways that are claimed,
     and by how much beyond chance. Misleads as a verdict on AEs and VAEs at large: it is one
-    dataset and one pair of networks.
+    dataset, and these networks.
 
     Args:
         models: names of recipes to train, such as ("ae", "vae", "iwae"); or presets, such as
@@ -56,9 +56,9 @@ def compare(
             themselves, a tuple.
         betas: weights of the KL: a VAE is trained with each, for the rate-distortion curve; () for
             none. By default 0.1, 0.3, 3 and 10 where a "vae" is trained.
-        binarized: whether a dataset by name is drawn as bits, as `datasets.load` does; by default
-            as the recipes or presets have it, and not for a dict of models. Samples, which are
-            means, are compared with the grey values either way.
+        binarized: whether a dataset by name is drawn as bits, as `datasets.load` does, to train on
+            and to measure on; by default as the recipes or presets have it, and not for a dict of
+            models. Samples, which are means, are compared with the grey values either way.
         num_samples: importance samples of the log-likelihood.
         callbacks: Keras callbacks, given to each training in turn.
         progress: a function that is told of each measure before it is taken, for a progress bar:
@@ -70,8 +70,9 @@ def compare(
         A `Comparison`: print it, `save` it as a report, or read its `numbers`.
 
     Raises:
-        ValueError: an unknown name, a model that doesn't fit the data, or one whose training
-            diverged. A measure that can't be taken is no error: it is in `left_out`, with why.
+        ValueError: an unknown name, or a model that doesn't fit the data. A measure that can't be
+            taken is no error: it is in `left_out`, with why; nor is a run that diverged, as long as
+            there are others: `settings["diverged"]` counts them.
 
     Example:
 
@@ -83,7 +84,7 @@ def compare(
     ```
     """
     num_samples = check_positive_integer("num_samples", num_samples)
-    start = time.perf_counter()
+    start, usual = time.perf_counter(), binarized is None
     trained, recipes, dataset, known = models_of(models, dataset, epochs, seeds, binarized)
     betas = check_betas(betas, recipes)
     data = Data.of(dataset, **known)
@@ -95,7 +96,8 @@ def compare(
         trained.setdefault(r.model.upper(), []).append(r.train(**settings))
         training.setdefault(r.model.upper(), []).append(round(time.perf_counter() - begin, 1))
     begin = time.perf_counter()
-    curve = [rate_and_distortion(train_beta(recipes, beta, settings), data, beta) for beta in betas]
+    others = {beta: train_beta(recipes, beta, settings) for beta in betas}
+    curve = [rate_and_distortion(m, data, beta) for beta, m in others.items() if is_finite(m)]
     if betas:
         training["VAEs of other betas"] = round(time.perf_counter() - begin, 1)
     trained, diverged = finite_runs(trained)
@@ -122,7 +124,7 @@ def compare(
         "seeds": sorted({r.seed for r in recipes}),
         "diverged": diverged,
         "seconds": {"training": training, "total": round(time.perf_counter() - start, 1)},
-        "command": command(models, data, recipes, betas, num_samples),
+        "command": command(models, data, recipes, betas, num_samples) if usual else None,
     }
     return Comparison(trained, replicates, left_out, data, found, curve, observations)
 
@@ -187,8 +189,8 @@ def measure(observed, part, tell):
         tell(row.name)
         try:
             value = float(row.measure(observed, part))
-        except ValueError as error:
-            missing[key] = str(error)
+        except (ValueError, ArithmeticError) as error:
+            missing[key] = str(error).rstrip(".")
             continue
         if np.isfinite(value):
             found[key] = value
@@ -210,18 +212,16 @@ class Steps:
 
 
 def finite_runs(models):
-    """The runs that didn't diverge, and how many of each model did; an error if all of one did."""
-    kept, diverged = {}, {}
-    for name, runs in models.items():
-        kept[name] = [model for model in runs if is_finite(model)]
-        if not kept[name]:
-            raise ValueError(
-                f"`models`: the training of '{name}' diverged. Received: weights that are NaN or "
-                "infinite. Train it with a lower learning rate."
-            )
-        if lost := len(runs) - len(kept[name]):
-            diverged[name] = lost
-    return kept, diverged
+    """The runs that didn't diverge, and how many of each model did; an error if all have."""
+    finite = {name: [m for m in runs if is_finite(m)] for name, runs in models.items()}
+    diverged = {n: len(runs) - len(finite[n]) for n, runs in models.items()}
+    kept = {name: runs for name, runs in finite.items() if runs}
+    if not kept:
+        raise ValueError(
+            f"`models`: the training of {', '.join(map(repr, models))} diverged. Received: weights "
+            "that are NaN or infinite. Train with a lower learning rate."
+        )
+    return kept, {name: lost for name, lost in diverged.items() if lost}
 
 
 def is_finite(model):

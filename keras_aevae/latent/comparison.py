@@ -82,7 +82,7 @@ class Comparison:
         """A `keras_aevae.latent.claims.Verdict` for each claim, of any two of the models: `ae` in
         the place of the AE, `vae` in that of the VAE, by their names."""
         one, other = (self.values(check_name("models", name, self.models)) for name in (ae, vae))
-        classifier = self.data.features[1].startswith("the classifier")
+        classifier = self.data.has_classifier
         return [
             judge(claim, one.get(claim.key), other.get(claim.key), self.paired, classifier)
             for claim in CLAIMS
@@ -162,7 +162,7 @@ class Comparison:
                 lines.append([verdict.claim.text, *both, verdict.verdict])
             parts.insert(0, aligned(lines))
         parts.append(
-            f"Features: {self.data.features[1]}. Means over {self.settings['replicates']}."
+            f"Features: {self.data.features[1]}. Numbers of {self.settings['replicates']}."
         )
         return "\n\n".join(parts)
 
@@ -187,11 +187,10 @@ class Comparison:
         from keras_aevae.latent.report import render  # here: it loads matplotlib and jinja2
 
         path = report_path(path)
-        html = render(self)
+        html, text = render(self), json.dumps(self.to_dict(), indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
         numbers = path.with_suffix(".json")
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         numbers.write_text(text + "\n", encoding="utf-8")
         return path, numbers
 

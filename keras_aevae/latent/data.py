@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_aevae import datasets, recipes
 from keras_aevae._checks import check_name
+from keras_aevae.latent.classifier import Classifier
 from keras_aevae.latent.labels import CLASS_NAMES, classes
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.training_preference import preferences
@@ -77,6 +78,8 @@ class Data:
             y, y_test = (np.asarray(labels) for labels in (y, y_test))
             if y.ndim == 2 and y.shape[1] == 1:  # a column, as some datasets give it
                 y, y_test = y[:, 0], y_test.reshape(-1)
+            if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+                y, y_test = y.argmax(axis=1), y_test.argmax(axis=1)  # one-hot
         return cls(x, y, x_test, y_test, x, x_test)
 
     @property
@@ -86,6 +89,11 @@ class Data:
     @property
     def class_names(self):
         return CLASS_NAMES.get(self.name)
+
+    @property
+    def has_classifier(self):
+        """Whether features are those of a classifier of these very data."""
+        return f"classifier_{self.name}" in Classifier.presets
 
     def labels(self, part="test"):
         """One class an example, or an error that says what is missing."""
@@ -124,10 +132,8 @@ class Data:
     @functools.cached_property
     def features(self):
         """A function from images to features, and what it is called."""
-        from keras_aevae.latent.classifier import Classifier
-
         name = f"classifier_{self.name}"
-        if name in Classifier.presets:
+        if self.has_classifier:
             function = Classifier.from_preset(name).features
             words = f"the classifier preset {name!r}"
         else:

@@ -34,6 +34,7 @@ def render(comparison):
             latent_dim=max(model.latent_dim for model in first.values()),
             score=score(verdicts) if verdicts else "",
             rule=rule(comparison),
+            decided=sum(verdict.low is not None for verdict in verdicts),
             labelled=attempt(comparison.data.labels, "test") is not None,
             left_out=left_out(comparison),
             diagnoses=diagnoses(comparison.observations),
@@ -91,7 +92,7 @@ def difference(verdict):
 
 
 def score(verdicts):
-    """ "7 are supported, 2 contradicted and 1 undecided"."""
+    """ "7 supported, 2 contradicted and 1 undecided"."""
     counts = collections.Counter(v.verdict for v in verdicts)
     order = ("supported", "contradicted", "undecided", "not measured")
     found = [f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict]]
@@ -117,8 +118,8 @@ def rule(comparison):
     """How the claims were judged, in words."""
     if all(verdict.low is None for verdict in comparison.verdicts):
         return (
-            "Undecided, all of them: there is one number of each model, and one says nothing of "
-            "chance. Give several runs of each, or 5000 test examples, which are measured in parts."
+            "None is decided: one number of a model says nothing of chance. Give several runs of "
+            "each, or 5000 test examples, which are measured in parts."
         )
     test = "paired t" if comparison.paired else "Welch's t"
     return RULE.format(test=test, over=comparison.settings["replicates"])
@@ -129,8 +130,10 @@ def left_out(comparison):
     found = []
     for key, row in ROWS.items():
         reasons = {n: one[key] for n, one in comparison.left_out.items() if key in one}
-        if reasons:
-            found.append((row, by_model(reasons)))
+        if len(reasons) == len(comparison.models) and len(set(reasons.values())) == 1:
+            found.append((row, next(iter(reasons.values()))))
+        elif reasons:
+            found.append((row, "; ".join(f"of {n}, {why}" for n, why in reasons.items())))
     return found
 
 
@@ -203,15 +206,16 @@ def draw_all(draw, comparison, models):
             {name: found},
         )
         if codes is not None:
-            spectra[name] = attempt(measures.covariance_spectrum, codes)
+            spectrum = attempt(measures.covariance_spectrum, codes)
+            spectra[name] = spectrum if spectrum is not None and spectrum[0] > 0 else None
             jacobians[name] = attempt(getattr, o, "jacobians")
         if name not in plain:  # the rest ask the model itself, without a condition
             continue
         one = {name: plain[name]}
         draw(
             "codes",
-            f"Map of the codes of {name}: a scatter plot of test examples in two dimensions, each "
-            "drawn as the number of its class, with circles where the prior expects codes.",
+            f"Map of the codes of {name}: a scatter plot of test examples in two dimensions"
+            + (", each drawn as the number of its class." if y_test is not None else "."),
             plots.codes,
             one,
             data.x_test,
@@ -277,7 +281,7 @@ def effect(verdict, comparison):
         return None
     values = [comparison.values(name)[verdict.claim.key] for name in comparison.pair]
     size = sum(abs(mean(v)) for v in values) / 2
-    if not size:
+    if not size or "+" in ROWS[verdict.claim.key].text:  # a difference already: about 0
         return None
     low, middle, high = (100 * x / size for x in (verdict.low, verdict.difference, verdict.high))
     return ROWS[verdict.claim.key].name, low, middle, high, verdict.verdict
@@ -288,9 +292,12 @@ def curve(comparison):
     of the models with the first one's likelihood, since nats of others count other things."""
     likelihoods = comparison.settings["likelihoods"]
     points = {
-        name: [(runs[0]["kl"], runs[0]["test_reconstruction"])]
-        for name, runs in comparison.replicates.items()
-        if "kl" in runs[0] and likelihoods[name] == next(iter(likelihoods.values()))
+        name: [(one["kl"], one["test_reconstruction"])]
+        for name, one in (
+            (n, comparison.numbers[n] if comparison.paired else runs[0])
+            for n, runs in comparison.replicates.items()
+        )
+        if "kl" in one and likelihoods[name] == next(iter(likelihoods.values()))
     }
     if comparison.rate_distortion:
         own = [(*point, "β 1") for point in points.pop("VAE", [])]

@@ -19,7 +19,13 @@ def models_of(models, dataset, epochs, seeds, binarized):
         trained = check_trained(models, epochs)
         dataset = "digits" if dataset is None else dataset
         return trained, [], dataset, {"binarized": bool(binarized)}
-    if isinstance(models, str) or not models:
+    listed = models if isinstance(models, (list, tuple)) else [models]
+    if any(isinstance(model, Autoencoder) for model in listed):
+        raise ValueError(
+            "`models` that are trained want names: compare({'AE': ae, 'VAE': vae}). "
+            f"Received: a {type(models).__name__}."
+        )
+    if not isinstance(models, (list, tuple, set)) or not models:
         raise ValueError(
             "`models` must name one or more recipes or presets, such as ('ae', 'vae'), or be a "
             f"dict of trained models. Received: models={models!r}. The dataset goes by its name: "
@@ -41,18 +47,21 @@ def models_of(models, dataset, epochs, seeds, binarized):
             "`dataset` must be a name where models are trained by their recipes. Train on your own "
             "data with `fit`, and give compare the models: compare({'AE': ae, 'VAE': vae}, data)."
         )
+    usual = [recipe(name, dataset) for name in names]
+    # The same data for all of them.
+    sizes = [r.num_train for r in usual if r.num_train is not None]
+    known = {
+        "num_train": max(sizes, default=None),
+        "binarized": usual[0].binarized if binarized is None else bool(binarized),
+    }
     changes = {} if epochs is None else {"epochs": check_positive_integer("epochs", epochs)}
+    changes |= known
     recipes = [recipe(n, dataset, seed=s, **changes) for s in check_seeds(seeds) for n in names]
-    made = {r.model: {"binarized": r.binarized, "num_train": r.num_train} for r in recipes}
-    return {}, recipes, dataset, one_of(made, binarized)
+    return {}, recipes, dataset, known
 
 
 def of_presets(names, dataset, epochs, binarized):
-    if epochs is not None:
-        raise ValueError(
-            f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
-            "Leave it out."
-        )
+    check_no_epochs(epochs)
     made = {}
     for name in names:
         if not str(name).startswith(("hf://", "kaggle://")) and not pathlib.Path(name).is_dir():
@@ -71,6 +80,8 @@ def of_presets(names, dataset, epochs, binarized):
             f"`dataset` is needed: the presets don't say what theirs was. Received: {names!r}."
         )
     trained = {name: [Autoencoder.from_preset(name)] for name in names}
+    if not isinstance(dataset, str):
+        return trained, [], dataset, {}
     made = {n: {k: one.get(k) for k in ("binarized", "num_train")} for n, one in made.items()}
     return trained, [], dataset, one_of(made, binarized)
 
@@ -82,7 +93,7 @@ def one_of(made, binarized):
     if len(kinds := {tuple(one.items()) for one in made.values()}) > 1:
         raise ValueError(
             f"`models` must have been trained on the same data. Received: {made}. Compare those "
-            "that were."
+            "that were, or give the data themselves as `dataset`."
         )
     known = dict(kinds.pop())
     return {"binarized": bool(known["binarized"]), "num_train": known["num_train"]}
@@ -113,22 +124,23 @@ def check_betas(betas, recipes):
 def check_trained(models, epochs):
     runs = {k: list(m) if isinstance(m, (list, tuple)) else [m] for k, m in models.items()}
     wrong = {
-        k: type(m).__name__
-        for k, m in models.items()
-        for one in runs[k]
-        if not isinstance(one, Autoencoder)
+        k: type(one).__name__ for k in models for one in runs[k] if not isinstance(one, Autoencoder)
     }
     if wrong or not models or not all(runs.values()):
         raise ValueError(
             "`models` must map names to trained models of keras_aevae.models, or to lists of them. "
             f"Received: models={wrong or models!r}."
         )
+    check_no_epochs(epochs)
+    return runs
+
+
+def check_no_epochs(epochs):
     if epochs is not None:
         raise ValueError(
             f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
             "Leave it out."
         )
-    return runs
 
 
 def check_shapes(models, data_shape, dataset):
@@ -139,5 +151,5 @@ def check_shapes(models, data_shape, dataset):
                 raise ValueError(
                     f"`models` must take {named}, of shape {tuple(data_shape)}. Received: "
                     f"'{name}', whose data have shape {tuple(model.data_shape)}. Choose another "
-                    "dataset=."
+                    "dataset=, and compare models of one shape."
                 )

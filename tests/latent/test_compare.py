@@ -13,6 +13,7 @@ from keras_aevae.latent.claims import CLAIMS
 from keras_aevae.latent.labels import classes, one_of_each
 from keras_aevae.latent.observations import Part
 from keras_aevae.latent.rows import ROWS
+from keras_aevae.latent.subjects import models_of
 from keras_aevae.layers import VectorQuantizer
 
 # What an AE has no number for.
@@ -281,6 +282,7 @@ def test_a_conditional_model_is_told_the_labels():
         ({"models": ("ae_mlp_digits",), "epochs": 3}, "epochs=3"),
         ({"models": ("ae_mlp_digits",), "betas": (2.0,)}, r"betas=\(2.0,\)"),
         ({"models": {}}, "Received: models={}"),
+        ({"models": {"AE": [3]}}, "Received: models={'AE': 'int'}"),
         ({"models": {"AE": 3}}, "Received: models={'AE': 'int'}"),
         ({"dataset": "digit"}, "dataset='digit'. Did you mean: digits"),
         ({"dataset": ((np.zeros((3, 8, 8, 1)), None),) * 2}, "`dataset` must be a name"),
@@ -320,6 +322,7 @@ def test_labels_of_any_kind(tiny, rng, tmp_path):
         "names": np.array(["cat", "dog", "owl"])[np.arange(60) % 3],
         "floats": (np.arange(60) % 3 + 1).astype("float32"),
         "a column": (np.arange(60) % 3)[:, None],
+        "one-hot": np.eye(3)[np.arange(60) % 3],
     }
     found = {}
     for kind, y in kinds.items():
@@ -382,11 +385,27 @@ def test_trained_models_must_fit_and_need_no_epochs(tiny):
         latent.compare(tiny((8, 8, 1)), epochs=3, verbose=0)
 
 
-def test_a_diverged_model_is_named(tiny):
+def test_models_without_names_are_told_how(tiny):
+    models = tiny((8, 8, 1))
+    for given in (models["AE"], list(models.values())):
+        with pytest.raises(ValueError, match=r"compare\({'AE': ae, 'VAE': vae}\)"):
+            latent.compare(given, verbose=0)
+
+
+def test_recipes_of_one_dataset_have_the_same_data():
+    _, recipes, _, known = models_of(("vae", "factor_vae"), "dsprites", 1, 2, None)
+    assert {r.num_train for r in recipes} == {known["num_train"]} == {40_000}
+    _, recipes, _, known = models_of(("ae",), "mnist", None, 1, False)
+    assert not recipes[0].binarized and not known["binarized"]
+
+
+def test_a_diverged_model_is_left_out_or_named(tiny):
     models = tiny((8, 8, 1))
     models["VAE"].trainable_variables[0].assign(np.nan * models["VAE"].trainable_variables[0])
+    found = latent.compare(models, num_samples=2, verbose=0)
+    assert list(found.models) == ["AE"] and found.settings["diverged"] == {"VAE": 1}
     with pytest.raises(ValueError, match="'VAE' diverged"):
-        latent.compare(models, num_samples=2, verbose=0)
+        latent.compare({"VAE": models["VAE"]}, verbose=0)
 
 
 def test_one_diverged_run_of_several_is_left_out(tiny, rng, tmp_path):
@@ -398,7 +417,7 @@ def test_one_diverged_run_of_several_is_left_out(tiny, rng, tmp_path):
     found = latent.compare(models, data, num_samples=2, verbose=0)
     assert found.settings["diverged"] == {"VAE": 1} and len(found.replicates["VAE"]) == 1
     html, _ = found.save(tmp_path)
-    assert "1 of VAE diverged" in html.read_text(encoding="utf-8")
+    assert "1 run of VAE diverged" in html.read_text(encoding="utf-8")
 
 
 def test_one_of_each_takes_turns():

@@ -90,7 +90,7 @@ def test_page_shows_claims_numbers_and_where_they_came_from(page, comparison):
             assert row.name in text and row.meaning in text
             for value in values:
                 assert minus(value) in page.text or value == "-"
-    for fact in ("digits", comparison.settings["date"], "1 epochs, 2 runs"):
+    for fact in ("digits", comparison.settings["date"], "epochs: 1; 2 runs of each"):
         assert fact in text
     assert comparison.settings["backend"] in text
 

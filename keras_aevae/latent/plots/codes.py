@@ -8,7 +8,6 @@ from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 from keras_aevae.latent.plots._labels import halo
 from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
 
-MAX_CLOUDS = 10
 DRAWS = 200  # from a posterior, to fit its ellipse to
 
 
@@ -99,7 +98,7 @@ def clouds(axes, model, x, basis, examples):
     """An ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
     from matplotlib.patches import Ellipse
 
-    for colour, i in list(examples.items())[:MAX_CLOUDS]:
+    for colour, i in examples.items():
         draws = model.encode(np.repeat(x[i : i + 1], DRAWS, axis=0), sample=True) @ basis.T
         variances, directions = np.linalg.eigh(np.cov(draws.T))
         if variances[1] < 1e-6:  # a point
