@@ -54,6 +54,7 @@ MEASURES = {
     "active_units": lambda m, a: m.active_units(a["codes"]),
     "code_scale": lambda m, a: m.code_scale(a["codes"]),
     "covariance_spectrum": lambda m, a: m.covariance_spectrum(a["codes"]),
+    "effective_dimension": lambda m, a: m.effective_dimension(a["codes"]),
     "whiten": lambda m, a: m.whiten(a["codes"]),
     "generalization_gap_interval": lambda m, a: m.generalization_gap_interval(
         a["codes"][:, 0], a["other"][:, 0]
@@ -63,9 +64,18 @@ MEASURES = {
     "kl_decomposition": lambda m, a: m.kl_decomposition(a["codes"], a["log_var"]),
     "maximum_mean_discrepancy": lambda m, a: m.maximum_mean_discrepancy(a["codes"], a["other"]),
     "frechet_distance": lambda m, a: m.frechet_distance(a["codes"], a["other"]),
+    "training_preference": lambda m, a: m.training_preference(
+        a["other"][:2000], a["codes"], a["other"]
+    ),
+    "memorization_score": lambda m, a: m.memorization_score(
+        a["other"][:2000], a["other"][2000:4000], a["codes"]
+    ),
     "precision_recall": lambda m, a: m.precision_recall(a["codes"], a["other"]),
     "holes": lambda m, a: m.holes(a["codes"], a["other"]),
     "nearest_training_distance": lambda m, a: m.nearest_training_distance(a["codes"], a["other"]),
+    "path_length": lambda m, a: m.path_length(a["codes"].reshape(-1, 10, LATENT_DIM)),
+    "step_uniformity": lambda m, a: m.step_uniformity(a["codes"].reshape(-1, 10, LATENT_DIM)),
+    "anomaly_auroc": lambda m, a: m.anomaly_auroc(a["codes"][:, 0], a["other"][:, 0]),
     "linear_probe": lambda m, a: m.linear_probe(
         a["codes"], a["labels"], a["other"], a["other_labels"]
     ),

@@ -42,9 +42,7 @@ def main():
 @click.option(
     "--seeds",
     type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Runs of each recipe: intervals and verdicts want two or more.",
+    help="Runs of each recipe: intervals and verdicts want two or more. By default 5.",
 )
 @click.option(
     "--beta",
@@ -67,7 +65,7 @@ def main():
     show_default=True,
     help="Where to write the report; its numbers go beside it, as JSON.",
 )
-def compare(models, betas, out, **settings):
+def compare(models, seeds, betas, out, **settings):
     """Measure how the latent spaces of MODELS differ: recipes that are trained on the same data, or
     presets. By default an AE and a VAE.
 
@@ -80,8 +78,12 @@ def compare(models, betas, out, **settings):
     from keras_aevae.latent.comparison import report_path
 
     report_path(out).parent.mkdir(parents=True, exist_ok=True)  # before minutes of work
+    models = models or ("ae", "vae")
+    if seeds is None and any(model in MODELS for model in models):
+        seeds = 5
     comparison = compare(
-        models or ("ae", "vae"),
+        models,
+        seeds=seeds,
         callbacks=[epoch_bar()],
         progress=measuring_bar(),
         betas=betas or None,

@@ -14,8 +14,9 @@ from keras_aevae._checks import check_positive_integer
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.data import Data
 from keras_aevae.latent.measures import kl, reconstruction_error
-from keras_aevae.latent.observations import NUM_DRAWS, NUM_JACOBIANS, NUM_PATHS, Observations, Part
+from keras_aevae.latent.observations import Observations, Part
 from keras_aevae.latent.rows import ROWS
+from keras_aevae.latent.rows.sizes import sample_sizes
 from keras_aevae.latent.subjects import check_betas, check_shapes, models_of
 from keras_aevae.recipes import recipe
 
@@ -29,7 +30,7 @@ def compare(
     dataset=None,
     *,
     epochs=None,
-    seeds=1,
+    seeds=None,
     betas=None,
     binarized=None,
     num_samples=100,
@@ -53,7 +54,7 @@ def compare(
             By default that of the presets; else "digits".
         epochs: passes over the training data; by default the recipe's.
         seeds: how many runs of each recipe to train, with seeds 0, 1, ...; or the seeds
-            themselves, a tuple.
+            themselves, a tuple. By default one run; not for trained models.
         betas: weights of the KL: a VAE is trained with each, for the rate-distortion curve; () for
             none. By default 0.1, 0.3, 3 and 10 where a "vae" is trained.
         binarized: whether a dataset by name is drawn as bits, as `datasets.load` does, to train on
@@ -131,7 +132,6 @@ def compare(
 
 def settings_of(trained, data, parts, num_samples):
     """What was measured, on what, with what."""
-    n = len(data.x_test) // parts
     return {
         "dataset": data.name or "own data",
         "binarized": data.binarized,
@@ -139,16 +139,8 @@ def settings_of(trained, data, parts, num_samples):
         "replicates": replicates_in_words(trained, parts),
         "num_train": len(data.x_train),
         "num_test": len(data.x_test),
-        "num_measured": {
-            "training examples": len(data.some_train),
-            "test examples in each part": n,
-            "samples of each source in each part": n,
-            "test examples for log p(x) and nearest neighbours": len(data.few),
-            "paths": min(NUM_PATHS, len(data.x_test)),
-            "codes for the Jacobian": min(NUM_JACOBIANS, len(data.x_test)),
-            "draws for the parts of the KL": NUM_DRAWS,
-            "importance samples of log p(x)": num_samples,
-        },
+        "num_measured": sample_sizes(data, Part(0, parts)),
+        "num_samples": num_samples,
         "features": data.features[1],
         "likelihoods": {n: type(runs[0].likelihood).__name__ for n, runs in trained.items()},
         "parameters": {n: runs[0].count_params() for n, runs in trained.items()},

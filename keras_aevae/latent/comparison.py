@@ -97,6 +97,10 @@ class Comparison:
         """All of it but models and data, as a dict that `json` can write."""
         return {
             **self.settings,
+            "measures": {
+                key: {"name": row.name, "unit": row.unit, "better": row.better, "of": self.of(row)}
+                for key, row in ROWS.items()
+            },
             "numbers": self.numbers,
             "replicates": self.replicates,
             "left_out": self.left_out,
@@ -128,6 +132,10 @@ class Comparison:
         ]
         return pandas.DataFrame(rows).set_index(["model", "replicate"])
 
+    def of(self, row):
+        """What a row's numbers are taken of in each replicate, and how many: a dict."""
+        return {words: self.settings["num_measured"][words] for words in row.of}
+
     def tables(self):
         """For each group of rows that has any, `(title, [(row, list of texts, one a model)])`."""
         values = {name: self.values(name) for name in self.models}
@@ -142,13 +150,16 @@ class Comparison:
         return found
 
     def table(self):
-        """The table as strings: a header, then a list of rows, all of the same length."""
+        """The table as strings: a header, then a list of rows, all of the same length. The last
+        column is the sample size: of all that the row is `of`."""
         rows = []
         for title, lines in self.tables():
-            rows.append([title.upper(), *[""] * len(self.models)])
+            rows.append([title.upper(), *[""] * len(self.models), ""])
             for row, texts in lines:
-                rows.append([f"  {row.name} ({row.unit})" if row.unit else f"  {row.name}", *texts])
-        return ["", *self.models], rows
+                name = f"  {row.name} ({row.unit})" if row.unit else f"  {row.name}"
+                sizes = " + ".join(map(str, self.of(row).values())) or "-"
+                rows.append([name, *texts, sizes])
+        return ["", *self.models, "n"], rows
 
     def __str__(self):
         header, rows = self.table()

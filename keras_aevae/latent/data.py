@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_aevae import datasets, recipes
 from keras_aevae._checks import check_name
+from keras_aevae.latent import measures
 from keras_aevae.latent.classifier import Classifier
 from keras_aevae.latent.labels import CLASS_NAMES, classes
 from keras_aevae.latent.measures._values import spaced
@@ -125,9 +126,14 @@ class Data:
         return spaced(len(self.x_train), NUM_TRAIN)
 
     @functools.cached_property
+    def others(self):
+        """Indices of the test examples that are as many as there are training examples at most."""
+        return spaced(len(self.x_test), len(self.x_train))
+
+    @functools.cached_property
     def few(self):
-        """Indices of the test examples for what costs much of each, evenly spaced."""
-        return spaced(len(self.x_test), NUM_FEW)
+        """Indices of the test examples, of `others`, for what costs much of each, evenly spaced."""
+        return self.others[spaced(len(self.others), NUM_FEW)]
 
     @functools.cached_property
     def features(self):
@@ -160,13 +166,24 @@ class Data:
     def test_features(self):
         return self.features_of(self.test_images)
 
-    def preferences(self, images, own):
-        return preferences(images, self.train_images, self.test_images, own)
+    def preferences(self, images, own=None):
+        """Of images for training ones; `own`: of each image the test example it was made from."""
+        if own is not None:
+            own = np.searchsorted(self.others, own)
+        return preferences(images, self.train_images, self.test_images[self.others], own)
 
     @functools.cached_property
-    def own(self):
+    def own_preferences(self):
         """Of the test images `few` themselves: what preference there is in the data."""
         return self.preferences(self.test_images[self.few], self.few)
+
+    def training_distances(self, images):
+        return measures.nearest_training_distance(images, self.train_images)
+
+    @functools.cached_property
+    def own_distances(self):
+        """Of the test images `few` themselves."""
+        return self.training_distances(self.test_images[self.few])
 
     @functools.cached_property
     def anomalies(self):

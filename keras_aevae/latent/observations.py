@@ -100,16 +100,22 @@ class Observations:
         labels = None if y is None else y[i]
         return self.ask("log_likelihood", self.data.x_test[i], labels, num_samples=self.num_samples)
 
+    @kept
+    def gap_interval(self, part):
+        train, test = (self.term(which, "reconstruction") for which in ("train", "test"))
+        return measures.generalization_gap_interval(train, part.take(test), seed=self.seed)
+
     def check_density(self):
         if not hasattr(self.model, "log_likelihood"):
             raise ValueError("its codes have no density")
 
-    @functools.cached_property
-    def bounds(self):
-        """The ELBO of each test example."""
+    @kept
+    def bounds(self, which):
+        """The ELBO of each example of "test" or "anomalies"."""
         if hasattr(self.model, "quantizer") and self.model.prior is not None:
-            return self.model.elbo(self.data.x_test, batch_size=BATCH_SIZE)
-        return -self.term("test", "reconstruction") - self.term("test", "kl")
+            x = self.data.x_test if which == "test" else self.data.anomalies
+            return self.model.elbo(x, batch_size=BATCH_SIZE)
+        return -self.term(which, "reconstruction") - self.term(which, "kl")
 
     @functools.cached_property
     def reconstructed(self):
@@ -130,8 +136,9 @@ class Observations:
                 measures.latent_density_scores(c, self.train_codes)
                 for c in (self.test_codes, codes)
             ]
-        names = ("reconstruction", "kl") if by == "elbo" else ("reconstruction",)
-        return [sum(self.term(which, n) for n in names) for which in ("test", "anomalies")]
+        if by == "elbo":
+            return [-self.bounds(which) for which in ("test", "anomalies")]
+        return [self.term(which, "reconstruction") for which in ("test", "anomalies")]
 
     # Codes
 
@@ -153,6 +160,14 @@ class Observations:
         return self.test("encode", sample=True)
 
     @functools.cached_property
+    def train_whitened(self):
+        return measures.whiten(self.train_codes)
+
+    @functools.cached_property
+    def test_whitened(self):
+        return measures.whiten(self.test_codes, self.train_codes)
+
+    @functools.cached_property
     def posterior(self):
         """Mean and logarithm of the variance, (n, latent_dim) each, of a VAE under N(0, I)."""
         self.check_density()
@@ -170,8 +185,10 @@ class Observations:
         return measures.kl_decomposition(mean, log_var, NUM_DRAWS, seed=self.seed)
 
     @kept
-    def clusters(self, part):
-        codes, labels = part.take(self.test_codes), part.take(self.data.labels("test"))
+    def clusters(self, kind, part):
+        """Of "codes" or of "whitened" ones."""
+        codes, labels = getattr(self, f"test_{kind}"), self.data.labels("test")
+        codes, labels = part.take(codes), part.take(labels)
         return measures.clustering_agreement(codes, labels, seed=self.seed)
 
     def beside_factors(self, part):
@@ -254,13 +271,19 @@ class Observations:
         real, fake = part.take(self.data.test_features), part.take(self.sample_features(source))
         return measures.precision_recall(real, fake)
 
+    def few_images(self, what):
+        """Of `data.few`: the "reconstructions", or as many samples from the "prior"."""
+        return self.reconstructed[1] if what == "reconstructions" else self.sampled(what)[2]
+
     @kept
-    def preferences(self, source):
-        """For training images, of `data.few` of the samples, or of the "reconstructions"; less
-        those of the test images themselves, which may be like training images, too."""
-        if source == "reconstructions":
-            return self.data.preferences(self.reconstructed[1], self.data.few) - self.data.own
-        return self.data.preferences(self.sampled(source)[2], None) - self.data.own
+    def preferences(self, what):
+        """For training images, of `few_images`; without a test image's own reconstruction."""
+        own = self.data.few if what == "reconstructions" else None
+        return self.data.preferences(self.few_images(what), own)
+
+    @kept
+    def training_distances(self, what):
+        return self.data.training_distances(self.few_images(what))
 
     # Paths between the codes of pairs of test examples
 
@@ -273,12 +296,12 @@ class Observations:
         return self.data.features_of(self.ask("decode", middle.astype("float32"), labels))
 
     @kept
-    def path_features(self, between_classes):
-        """Of all images on some straight paths, (n, STEPS, features)."""
+    def path_features(self, method, between_classes):
+        """Of all images on some paths, (n, STEPS, features)."""
         pairs = self.data.pairs(between_classes)
         start, end = (i[spaced(len(i), NUM_PATHS)] for i in pairs)
         a, b = self.test_codes[start, None], self.test_codes[end, None]
-        codes = PATHS["linear"](a, b, np.linspace(0, 1, STEPS)[None, :, None])
+        codes = PATHS[method](a, b, np.linspace(0, 1, STEPS)[None, :, None])
         codes = codes.reshape(-1, self.model.latent_dim).astype("float32")
         labels = None if self.data.y_test is None else np.repeat(self.data.y_test[start], STEPS, 0)
         features = self.data.features_of(self.ask("decode", codes, labels))

@@ -77,6 +77,7 @@ def tables_of(comparison):
         "groups": comparison.tables(),
         "written": lambda key, name: written(ROWS[key], values[name].get(key)),
         "difference": difference,
+        "sizes": comparison.of,
     }
 
 

@@ -16,7 +16,7 @@ def models_of(models, dataset, epochs, seeds, binarized):
     """`(trained, recipes, dataset, known)`: models by name, what is to be trained, the data, and
     what is known of them."""
     if isinstance(models, collections.abc.Mapping):
-        trained = check_trained(models, epochs)
+        trained = check_trained(models, epochs, seeds)
         dataset = "digits" if dataset is None else dataset
         return trained, [], dataset, {"binarized": bool(binarized)}
     listed = models if isinstance(models, (list, tuple)) else [models]
@@ -34,7 +34,7 @@ def models_of(models, dataset, epochs, seeds, binarized):
     names = list(dict.fromkeys(models))
     recipes_named = [name for name in names if name in MODELS]
     if not recipes_named:
-        return of_presets(names, dataset, epochs, binarized)
+        return of_presets(names, dataset, epochs, seeds, binarized)
     if unknown := [name for name in names if name not in MODELS]:
         check_name("models", unknown[0], [*MODELS, *Autoencoder.presets])
         raise ValueError(
@@ -60,8 +60,8 @@ def models_of(models, dataset, epochs, seeds, binarized):
     return {}, recipes, dataset, known
 
 
-def of_presets(names, dataset, epochs, binarized):
-    check_no_epochs(epochs)
+def of_presets(names, dataset, epochs, seeds, binarized):
+    check_no_training(epochs=epochs, seeds=seeds)
     made = {}
     for name in names:
         if not str(name).startswith(("hf://", "kaggle://")) and not pathlib.Path(name).is_dir():
@@ -100,6 +100,7 @@ def one_of(made, binarized):
 
 
 def check_seeds(seeds):
+    seeds = 1 if seeds is None else seeds
     if isinstance(seeds, numbers.Integral):
         return list(range(check_positive_integer("seeds", seeds)))
     if not isinstance(seeds, (tuple, list)) or not seeds:
@@ -121,7 +122,7 @@ def check_betas(betas, recipes):
     return betas
 
 
-def check_trained(models, epochs):
+def check_trained(models, epochs, seeds):
     runs = {k: list(m) if isinstance(m, (list, tuple)) else [m] for k, m in models.items()}
     wrong = {
         k: type(one).__name__ for k in models for one in runs[k] if not isinstance(one, Autoencoder)
@@ -131,16 +132,17 @@ def check_trained(models, epochs):
             "`models` must map names to trained models of keras_aevae.models, or to lists of them. "
             f"Received: models={wrong or models!r}."
         )
-    check_no_epochs(epochs)
+    check_no_training(epochs=epochs, seeds=seeds)
     return runs
 
 
-def check_no_epochs(epochs):
-    if epochs is not None:
-        raise ValueError(
-            f"`epochs` is for training; these models are trained. Received: epochs={epochs!r}. "
-            "Leave it out."
-        )
+def check_no_training(**settings):
+    for name, value in settings.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` is for training; these models are trained. Received: {name}={value!r}. "
+                "Leave it out."
+            )
 
 
 def check_shapes(models, data_shape, dataset):

@@ -1,10 +1,12 @@
 """Inference over data of any kind: batched, compiled once, on the backend in use."""
 
+import functools
 import itertools
 import operator
 
 import keras
 import numpy as np
+import optree
 
 
 def compiled(model, function):
@@ -47,7 +49,7 @@ def compiled(model, function):
         recorded = recorded_function(model, function)
 
         def call(*arguments):
-            return recorded(*keras.tree.map_structure(keras.ops.convert_to_tensor, arguments))
+            return recorded(*map_leaves(keras.ops.convert_to_tensor, arguments))
 
         call.recorded = recorded
         return call
@@ -56,6 +58,10 @@ def compiled(model, function):
         "keras_aevae runs on the backends 'jax', 'tensorflow' and 'torch'. Received: "
         f"KERAS_BACKEND={keras.backend.backend()!r}. Set it to one of these before importing keras."
     )
+
+
+# Keras's own walks through nested structures by Python on PyTorch, which a small batch feels.
+map_leaves = functools.partial(optree.tree_map, none_is_leaf=True)
 
 
 def is_array(x):
@@ -97,10 +103,10 @@ def batches(x, batch_size=None):
     `x` is an array, or a tuple (x, condition) of them, cut into batches of `batch_size`.
     """
     if is_array(first_of(x)):
-        x = keras.tree.map_structure(as_numpy, x)
+        x = map_leaves(as_numpy, x)
         for start in range(0, len(first_of(x)), batch_size):
             part = operator.itemgetter(slice(start, start + batch_size))
-            yield keras.tree.map_structure(part, x)
+            yield map_leaves(part, x)
     elif isinstance(x, keras.utils.PyDataset):
         for i in range(len(x)):
             yield inputs_of(x[i])
@@ -154,6 +160,13 @@ def pad_to_bucket(x, batch_size):
     return np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)]) if size > len(x) else x
 
 
+def shared(x):
+    """A tensor as a NumPy array, of the same memory where it can be."""
+    if keras.backend.standardize_dtype(x.dtype) == "bfloat16":
+        return keras.ops.convert_to_numpy(x)
+    return np.asarray(x.detach().cpu() if keras.backend.backend() == "torch" else x)
+
+
 def run_in_batches(function, x, batch_size, verbose=0):
     """`function` over the batches of `x`: its results as NumPy arrays, in the order of `x`."""
     known = is_array(first_of(x))
@@ -161,14 +174,11 @@ def run_in_batches(function, x, batch_size, verbose=0):
     progress = keras.utils.Progbar(total) if verbose else None
     parts = []
     for i, batch in enumerate(batches(x, batch_size)):
-        outputs = function(
-            keras.tree.map_structure(lambda part: pad_to_bucket(part, batch_size), batch)
-        )
-        outputs = keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+        outputs = function(map_leaves(lambda part: pad_to_bucket(part, batch_size), batch))
         size = operator.itemgetter(slice(len(first_of(batch))))
-        parts.append(keras.tree.map_structure(size, outputs))
+        parts.append(map_leaves(size, map_leaves(shared, outputs)))
         if progress:
             progress.update(i + 1)
     if not parts:
         raise ValueError("`x` must hold at least one example. Received: no batches.")
-    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return map_leaves(lambda *arrays: np.concatenate(arrays), *parts)

@@ -14,6 +14,7 @@ import logging
 
 import keras
 import numpy as np
+import optree
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -48,7 +49,7 @@ class Recorded:
         self.graphs = {}
 
     def __call__(self, *arguments):
-        flat = keras.tree.flatten(arguments)
+        flat = optree.tree_leaves(arguments, none_is_leaf=True)
         if any(isinstance(a, np.ndarray) for a in flat):
             return self.eagerly(*arguments)
         key = tuple((a.shape, a.dtype, a.device) if torch.is_tensor(a) else a for a in flat)
@@ -64,20 +65,21 @@ class Recorded:
         tensors = itertools.compress([a for a in flat if torch.is_tensor(a)], used)
         with torch.no_grad():
             outputs = operations(*[v.value for v in variables], *tensors)
-        return keras.tree.pack_sequence_as(structure, outputs)
+        return optree.tree_unflatten(structure, outputs)
 
     def record(self, arguments):
         variables = list({id(v): v for v in self.variables()}.values())
-        flat, structure = keras.tree.flatten(arguments), None
+        flat, layout = optree.tree_flatten(arguments, none_is_leaf=True)
+        structure = None
 
         def flat_step(*tensors):
             nonlocal structure
             values, left = tensors[: len(variables)], iter(tensors[len(variables) :])
             leaves = [next(left) if torch.is_tensor(a) else a for a in flat]
-            inputs = keras.tree.pack_sequence_as(arguments, leaves)
+            inputs = optree.tree_unflatten(layout, leaves)
             outputs = self.step(list(zip(variables, values)), *inputs)
-            structure = keras.tree.map_structure(lambda _: 0, outputs)
-            return keras.tree.flatten(outputs)
+            leaves, structure = optree.tree_flatten(outputs, none_is_leaf=True)
+            return leaves
 
         tensors = [*(v.value for v in variables), *filter(torch.is_tensor, flat)]
         num_tensors = len(tensors) - len(variables)
@@ -94,18 +96,34 @@ class Recorded:
                 error,
             )
             return NEVER
+        graph.graph.eliminate_dead_code()
         # What isn't used needn't be passed: a verb uses half of the weights.
         places = graph.graph.find_nodes(op="placeholder")
         used = [bool(place.users) for place in places]
         for place in places:
             if not place.users:
                 graph.graph.erase_node(place)
+        fuse_biases(graph.graph)
         replay_any_strides(graph.graph)
         graph.recompile()
         if self.compiled:
             graph = torch.compile(graph, dynamic=False)
         variables = [v for v, needed in zip(variables, used) if needed]
         return graph, variables, used[len(used) - num_tensors :], structure
+
+
+def fuse_biases(graph):
+    """A matrix product and its bias as one operation: one pass over the result less."""
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
+        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
+            continue
+        product, bias = node.args
+        if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
+            continue
+        a, b = (n.meta["val"] for n in (product, bias))
+        if b.shape == a.shape[1:] and b.dtype == a.dtype:
+            node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
+            graph.erase_node(product)
 
 
 def replay_any_strides(graph):

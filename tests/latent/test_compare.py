@@ -11,6 +11,7 @@ import pytest
 from keras_aevae import VAE, VQVAE, ConditionalVAE, datasets, latent, networks
 from keras_aevae.latent.claims import CLAIMS
 from keras_aevae.latent.labels import classes, one_of_each
+from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.observations import Part
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.subjects import models_of
@@ -38,15 +39,10 @@ OF_FACTORS = {
     "factor_vae_score",
 }
 OF_LABELS = {
-    "linear_probe_few",
-    "linear_probe_many",
-    "nearest_neighbours_few",
-    "nearest_neighbours_many",
-    "adjusted_rand",
-    "normalized_mutual_information",
-    "midpoint_between",
-    "evenness_between",
-    "length_between",
+    key
+    for key in ROWS
+    if key.startswith(("linear_probe", "nearest_neighbours", "adjusted", "normalized"))
+    or key.endswith("_between")
 }
 
 
@@ -139,7 +135,12 @@ def test_json_has_every_number(comparison):
     assert written["numbers"] == comparison.numbers
     assert written["replicates"] == comparison.replicates
     assert [c["measure"] for c in written["claims"]] == [c.key for c in CLAIMS]
-    assert all(isinstance(n, int) for n in written["num_measured"].values())
+    for key in set().union(*comparison.numbers.values()) - {"latent_dim"}:
+        sizes = written["measures"][key]["of"]
+        assert sizes and all(type(n) is int and n > 0 for n in sizes.values()), key
+    sizes = written["measures"]["mse_ratio"]["of"]
+    assert sizes == {"test examples": 360, "training examples": 1437}
+    assert written["measures"]["linear_probe_few"]["of"]["labelled codes, few"] == 100
 
 
 def test_printed_table_is_aligned(comparison):
@@ -148,7 +149,8 @@ def test_printed_table_is_aligned(comparison):
     assert len(claims.splitlines()) == 1 + len(CLAIMS)
     lines = [line for line in numbers.splitlines()[1:] if line.startswith("  ")]
     assert len({len(line) for line in lines}) == 1
-    assert numbers.splitlines()[0].split() == ["AE", "VAE"]
+    assert numbers.splitlines()[0].split() == ["AE", "VAE", "n"]
+    assert any(line.split()[0] == "Squared" and line.endswith("  1437") for line in lines)
     dashes = [line.split()[:3] for line in lines if " - " in line]
     assert ["log", "p(x)", "(nats)"] in dashes and len(dashes) == len(OF_DENSITIES)
 
@@ -180,6 +182,43 @@ def test_a_seed_gives_the_same_numbers_whatever_was_trained_before(comparison):
     # float32 in another order
     assert alone.numbers["VAE"] == pytest.approx(first, rel=1e-3, abs=1e-3)
     assert not alone.verdicts and alone.pair is None
+
+
+def test_points_are_their_own_draws_and_clouds_are_not(comparison):
+    ae, vae = comparison.numbers["AE"], comparison.numbers["VAE"]
+    kinds = [key for key in ROWS if key.endswith(("_of_means", "_of_draws"))]
+    assert len(kinds) == 8
+    for key in kinds:
+        plain = key.partition("_of_")[0]
+        assert ae[key] == ae[plain], key
+        assert key.startswith("holes") or vae[key] != vae[plain], key
+    assert vae["code_scale_of_means"] < vae["code_scale"]  # without the clouds' own variance
+
+
+def test_rows_are_the_measures_of_the_models(comparison):
+    """Rows that take more than a call, against the calls."""
+    (x, _), (x_test, y_test) = datasets.load("digits")
+    vae, found = comparison.models["VAE"][1], comparison.replicates["VAE"][1]
+    assert found["generalization_gap_lower"] < found["generalization_gap"]
+    assert found["generalization_gap"] < found["generalization_gap_upper"]
+    copies = vae.reconstruct(x_test)
+    distances = [latent.nearest_training_distance(a, x).mean() for a in (copies, x_test)]
+    ratio = found["nearest_training_distance_reconstructions"]
+    assert ratio == pytest.approx(distances[0] / distances[1], rel=1e-4)
+    score = latent.memorization_score(copies, x_test, x)
+    assert found["memorization_reconstructions"] == pytest.approx(score, abs=1e-3)
+    codes = latent.whiten(vae.encode(x_test), vae.encode(x))
+    agreement = latent.clustering_agreement(codes, y_test, seed=1)["adjusted_rand"]
+    assert found["adjusted_rand_whitened"] == pytest.approx(agreement, abs=0.02)
+    start, end = comparison.data.pairs(between_classes=True)
+    chosen = spaced(len(start), 200)
+    start, end = x_test[start[chosen]], x_test[end[chosen]]
+    path = vae.interpolate(start, end, steps=9, method="spherical")
+    features = comparison.data.features_of(path.reshape(-1, 8, 8, 1)).reshape(200, 9, -1)
+    for key, measure in {"evenness": latent.step_uniformity, "length": latent.path_length}.items():
+        number = found[f"{key}_spherical_between"]
+        assert number == pytest.approx(measure(features), rel=1e-3)
+        assert number != found[f"{key}_between"]
 
 
 def test_compare_takes_trained_models_and_lists_of_them(comparison):
@@ -216,6 +255,7 @@ def test_own_data_without_labels_leave_out_what_needs_them(tiny, rng, tmp_path):
     found = latent.compare(tiny((5,)), ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
     assert set(found.left_out["VAE"]) == OF_FACTORS | OF_LABELS | {"perplexity"}
     unmeasured = {v.claim.key for v in found.verdicts if v.verdict == "not measured"}
+    assert len(OF_LABELS) == 10 + 4 + 6
     assert unmeasured == {"midpoint_between", "evenness_between", "linear_probe_few"}
     assert found.left_out["VAE"]["adjusted_rand"] == "the data have no labels"
     assert found.settings["dataset"] == "own data"
@@ -263,6 +303,15 @@ def test_a_large_test_set_is_measured_in_parts(tiny, rng):
     assert found.numbers["VAE"]["test_mse"] == pytest.approx(whole, rel=1e-4)
 
 
+def test_more_test_than_training_examples(tiny, rng):
+    x = rng.uniform(size=(300, 5)).astype("float32")
+    found = latent.compare(tiny((5,)), ((x[:60], None), (x, None)), num_samples=2, verbose=0)
+    assert found.of(ROWS["preference_prior"]) == {"of the test examples": 60}
+    # every fifth of these test examples is a training one
+    near = found.numbers["VAE"]["nearest_training_distance_prior"]
+    assert near > 0 and abs(found.numbers["AE"]["preference_reconstructions"]) <= 1
+
+
 def test_a_conditional_model_is_told_the_labels():
     keras.utils.set_random_seed(0)
     networks_of = networks.mlp((8, 8, 1), 3, hidden=(16,), condition_dim=10)
@@ -280,6 +329,7 @@ def test_a_conditional_model_is_told_the_labels():
         ({"models": ("ae", "vae_mlp_digits")}, "not both"),
         ({"models": ("ae_mlp_digits", "vae_conv_mnist")}, "'vae_conv_mnist' of mnist"),
         ({"models": ("ae_mlp_digits",), "epochs": 3}, "epochs=3"),
+        ({"models": ("ae_mlp_digits",), "seeds": 2}, "`seeds` is for training.*seeds=2"),
         ({"models": ("ae_mlp_digits",), "betas": (2.0,)}, r"betas=\(2.0,\)"),
         ({"models": {}}, "Received: models={}"),
         ({"models": {"AE": [3]}}, "Received: models={'AE': 'int'}"),

@@ -71,10 +71,14 @@ def memorization_score(fake, x_test, x_train):
     latent.memorization_score(x_train[:200], x_test, x_train)  # nearly 1: copies
     ```
     """
+    of_fake = distances(fake=fake, x_train=x_train)
+    return share_nearer(of_fake, distances(x_test=x_test, x_train=x_train))
+
+
+def share_nearer(of_fake, of_test):
+    """The share of pairs in which the fake's distance is the smaller one; ties count half."""
     from scipy.stats import mannwhitneyu
 
-    of_fake = distances(fake=fake, x_train=x_train)
-    of_test = distances(x_test=x_test, x_train=x_train)
     pairs = mannwhitneyu(of_test, of_fake, method="asymptotic").statistic
     return float(pairs / (len(of_test) * len(of_fake)))
 

@@ -1,0 +1,66 @@
+"""Whether what a model makes is drawn to the images it was trained on."""
+
+import functools
+
+from keras_aevae.latent.measures.memorization import share_nearer
+from keras_aevae.latent.rows.row import Row, mean
+from keras_aevae.latent.rows.sizes import FEW, TRAIN
+
+OF = {
+    "reconstructions": "Reconstructions",
+    "prior": "Samples from the prior",
+}
+
+
+def preference(o, part, what):
+    """Less that of the test images themselves, which may be like training images, too."""
+    return mean(part.take(o.preferences(what)) - part.take(o.data.own_preferences))
+
+
+def distance(o, part, what):
+    return mean(part.take(o.training_distances(what))) / mean(part.take(o.data.own_distances))
+
+
+def memorization(o, part, what):
+    return share_nearer(part.take(o.training_distances(what)), part.take(o.data.own_distances))
+
+
+MEMORY = tuple(
+    row
+    for what, words in OF.items()
+    for row in (
+        Row(
+            f"preference_{what}",
+            f"{words}, nearer to training images",
+            "",
+            "How often one is nearer to a training image than to any of as many other test images, "
+            "less how often a test image is. 0: no memory.",
+            functools.partial(preference, what=what),
+            "lower",
+            "{:+.3f}",
+            (FEW,),
+        ),
+        Row(
+            f"nearest_training_distance_{what}",
+            f"{words}, distance to the nearest training image",
+            "",
+            "In pixels, over that of test images. 0: copies. Blurred images are below 1 without "
+            "being copies: read the row above first.",
+            functools.partial(distance, what=what),
+            "",
+            "{:.3f}",
+            (FEW, TRAIN),
+        ),
+        Row(
+            f"memorization_{what}",
+            f"{words}, memorisation score",
+            "",
+            "How often one is nearer to its nearest training image than a test image is to its "
+            "own. 0.5: as near as new images are; 1: copies, or blur.",
+            functools.partial(memorization, what=what),
+            "",
+            "{:.3f}",
+            (FEW, TRAIN),
+        ),
+    )
+)
