@@ -46,6 +46,10 @@ class LearnedPrior(keras.Layer, Distribution):
     def mean(self):
         return self.distribution().mean
 
+    def __dir__(self):
+        # Keras reads every attribute listed here when it saves and loads; this one is computed.
+        return [name for name in super().__dir__() if name != "mean"]
+
     def log_prob(self, z):
         return self.distribution().log_prob(z)
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_aevae as ka
 from keras_aevae.distributions import GaussianMixture, StandardNormal, VampPrior, get_prior
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND
+from keras_aevae.distributions.learned_prior import LearnedPrior
 
 FLOAT32 = 1e-5  # relative, against float64, of sums of terms that don't cancel
 SHAPE, LATENT = (8, 8, 1), 2
@@ -543,3 +544,14 @@ def test_on_clustered_data_a_vampprior_beats_the_standard_normal():
     error = normal.std() / np.sqrt(len(normal))
     # Over seeds of both the gain is from 1.3 to 1.5 nats.
     assert (elbo(VampPrior(20)) - normal).mean() > max(0.7, 4 * error)
+
+
+def test_saving_and_loading_compute_no_prior(tmp_path, monkeypatch):
+    """Keras reads the attributes of every layer then."""
+    keras.utils.set_random_seed(0)
+    vae = ka.VAE(*ka.networks.mlp((6,), 3, hidden=(8,)), prior="gaussian_mixture", seed=0)
+    computed = []
+    monkeypatch.setattr(LearnedPrior, "distribution", lambda prior: computed.append(prior))
+    vae.save_weights(tmp_path / "vae.weights.h5")
+    vae.load_weights(tmp_path / "vae.weights.h5")
+    assert not computed
