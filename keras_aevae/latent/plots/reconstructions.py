@@ -2,16 +2,19 @@
 
 import numpy as np
 
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 
 
-def reconstructions(models, x):
+def reconstructions(models, x, *, condition=None):
     """The images `x` in the first row, and below them each model's reconstructions.
 
     Args:
         models: dict from names to models.
         x: a few images, shape (n, height, width, channels).
+        condition: what conditional models are told of each image, shape (n,) for labels; others
+            are told nothing.
 
     Returns:
         A matplotlib `Figure`.
@@ -27,7 +30,9 @@ def reconstructions(models, x):
     ```
     """
     check_images(models)
-    rows = {"original": x, **{name: model.reconstruct(x) for name, model in models.items()}}
+    rows = {"original": x}
+    for name, model in models.items():
+        rows[name] = model.reconstruct(x, **told(model, condition))
     array, step = montage(np.concatenate(list(rows.values())), columns=len(x))
     height, width = array.shape[:2]
     with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):
