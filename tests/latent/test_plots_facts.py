@@ -9,7 +9,7 @@ import pytest
 from keras_aevae import ConditionalVAE, latent, networks
 from keras_aevae.latent import plots
 from keras_aevae.latent.plots._images import montage
-from keras_aevae.latent.plots._labels import spread
+from keras_aevae.latent.plots._labels import broken, spread
 
 SHAPE = (5, 7, 3)
 
@@ -258,6 +258,20 @@ def test_names_of_lines_that_end_together_are_apart():
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     np.testing.assert_allclose(spread([0.5, 0.1, 0.5], gap=0.2), [0.4, 0.1, 0.6])
+
+
+def test_long_names_are_broken_and_leave_the_picture_its_room():
+    assert broken("conditional_vae_conv_mnist", 18) == "conditional_\nvae_conv_mnist"
+    assert broken("VAE", 18) == "VAE" and broken("", 18) == ""
+    long = "conditional_vae_conv_mnist"
+    (axes,) = drawn(plots.spectra({"vae_conv_mnist": [2.0, 1.0], long: [2.0, 1.0]})).axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not boxes[0].overlaps(boxes[1])
+    assert axes.get_window_extent().width > axes.figure.bbox.width / 2
+    z = np.random.default_rng(0).normal(size=(50, 2))
+    (axes,) = drawn(plots.hole_map({long: z}, {long: z + 1})).axes
+    title = axes.title if axes.title.get_text() else axes._left_title
+    assert title.get_window_extent().x1 < axes.figure.bbox.x1
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, -1.0], [0.0, 0.0], [[1.0]], [], [np.nan]])

@@ -153,7 +153,7 @@ def test_data_that_are_no_images_are_drawn_as_codes_alone(tiny, rng, tmp_path):
     assert not any("econstruction" in image["alt"] for image in page.all("img"))
     assert page.text.count("All pictures of images: `models` must be of images") == 1
     undrawn = page.text.partition("What could not be drawn")[2]
-    assert "nterpolations" not in undrawn and "New images" not in page.text
+    assert "nterpolations" not in undrawn and "every one drawn is shown" not in page.text
 
 
 def test_shares_over_parts_are_told_from_those_of_maps(tiny, rng, tmp_path, page):

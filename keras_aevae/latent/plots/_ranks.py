@@ -3,9 +3,10 @@
 import numpy as np
 
 from keras_aevae.latent.plots._figure import COLOURS
-from keras_aevae.latent.plots._labels import spread
+from keras_aevae.latent.plots._labels import broken, spread
 
 HEIGHT = 3.6  # inches, of their panel
+LINE = 18  # characters of a name before it is broken, or it would take the lines their room
 
 
 def draw_lines(axes, values, xlabel, ylabel):
@@ -35,12 +36,14 @@ def draw_lines(axes, values, xlabel, ylabel):
 def label_ends(axes, names):
     """Write each line's name at its end, once the limits are set; where ends meet, as near to it
     as there is room."""
+    names = [broken(name, LINE) for name in names]
+    gap = 0.07 * (1 + max(name.count("\n") for name in names))
     on_axes = axes.transScale + axes.transLimits
     ends = np.array([line.get_xydata()[-1] for line in axes.lines])
     heights = np.clip(on_axes.transform(ends)[:, 1], 0, 1)
     for rank in np.unique(ends[:, 0]):
         here = ends[:, 0] == rank
-        heights[here] = spread(heights[here], gap=0.07)
+        heights[here] = spread(heights[here], gap)
     for line, name, rank, height in zip(axes.lines, names, ends[:, 0], heights):
         axes.annotate(
             name,

@@ -5,6 +5,9 @@ import numpy as np
 from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
+from keras_aevae.latent.plots._labels import broken
+
+LINE = 18  # characters of a name before it is broken, or it would take the images their room
 
 
 def reconstructions(models, x, *, condition=None):
@@ -37,6 +40,8 @@ def reconstructions(models, x, *, condition=None):
     height, width = array.shape[:2]
     with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):
         show(axes, array)
-        axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), list(rows))
-        axes.tick_params(length=0, labelcolor=INK, labelsize=11)
+        names = [broken(name, LINE) for name in rows]
+        axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), names)
+        size = 8 if any("\n" in name for name in names) else 11
+        axes.tick_params(length=0, labelcolor=INK, labelsize=size)
     return figure
