@@ -12,6 +12,7 @@ from keras_aevae.latent import measures, plots
 from keras_aevae.latent.claims import RULE, mean
 from keras_aevae.latent.labels import one_of_each
 from keras_aevae.latent.plots._figure import style
+from keras_aevae.latent.plots._images import check_images
 from keras_aevae.latent.rows import ROWS
 
 NUM_EXAMPLES = 10
@@ -23,6 +24,8 @@ def render(comparison):
     first = {name: runs[0] for name, runs in comparison.models.items()}
     verdicts = comparison.verdicts
     books = [name for name, model in first.items() if hasattr(model, "quantizer")]
+    album = Album()
+    draw_all(album, comparison)
     return (
         environment()
         .get_template("report.html.j2")
@@ -37,9 +40,13 @@ def render(comparison):
             decided=sum(verdict.low is not None for verdict in verdicts),
             labelled=attempt(comparison.data.labels, "test") is not None,
             left_out=left_out(comparison),
+            undrawn=undrawn(album.missing, len(first)),
+            told=[name for name, model in first.items() if model.condition_dim],
+            told_what=condition_in_words(comparison.data),
+            in_parts=comparison.paired and len(next(iter(comparison.replicates.values()))) > 1,
             diagnoses=diagnoses(comparison.observations),
             runs=max(map(len, comparison.models.values())),
-            figures=pictures(comparison, first),
+            figures=dict(album.figures),
             settings=comparison.settings,
         )
     )
@@ -89,7 +96,8 @@ def difference(verdict):
     signed = ("+" if verdict.difference > 0 else "") + text.format(verdict.difference)
     if verdict.low is None:
         return signed
-    return f"{signed} [{text.format(verdict.low)}, {text.format(verdict.high)}]"
+    ends = f"{text.format(verdict.low)},\N{NO-BREAK SPACE}{text.format(verdict.high)}"
+    return f"{signed} [{ends}]"
 
 
 def score(verdicts):
@@ -131,142 +139,254 @@ def left_out(comparison):
     found = []
     for key, row in ROWS.items():
         reasons = {n: one[key] for n, one in comparison.left_out.items() if key in one}
-        if len(reasons) == len(comparison.models) and len(set(reasons.values())) == 1:
-            found.append((row, next(iter(reasons.values()))))
-        elif reasons:
-            found.append((row, "; ".join(f"of {n}, {why}" for n, why in reasons.items())))
+        if reasons:
+            found.append((row, in_words(reasons, len(comparison.models))))
     return found
 
 
-def pictures(comparison, models):
-    """The figures by name: each a list of `{"src", "alt"}`. A figure that can't be drawn of these
-    models or data is left out."""
-    figures = collections.defaultdict(list)
-
-    def draw(key, alt, function, *arguments, **settings):
-        if (figure := attempt(function, *arguments, **settings)) is not None:
-            figures[key].append(picture(figure, alt))
-
-    draw_all(draw, comparison, models)
-    return dict(figures)
+def undrawn(missing, num_models):
+    """`(titles, reasons)` of the pictures that no model, or not every one, is in: those that are
+    missing for the same reasons together."""
+    found = collections.defaultdict(list)
+    for key, reasons in missing.items():
+        found[in_words(reasons, num_models)].append(TITLES.get(key, key))
+    return [(listing(titles), reasons) for reasons, titles in found.items()]
 
 
-def attempt(function, *arguments, **settings):
+def in_words(reasons, num_models):
+    """A dict from models' names to reasons: "why", or "of A and B, why; of C, why"."""
+    names = collections.defaultdict(list)
+    for name, why in reasons.items():
+        names[why].append(name)
+    if len(names) == 1 and len(reasons) == num_models:
+        return next(iter(names))
+    return "; ".join(f"of {listing(some)}, {why}" for why, some in names.items())
+
+
+class Album:
+    """The figures by name, each a list of `{"src", "alt"}`; and why others are missing: dicts from
+    a picture's name to those from a model's to the reason."""
+
+    def __init__(self):
+        self.figures = collections.defaultdict(list)
+        self.missing = collections.defaultdict(dict)
+
+    def attempt(self, key, names, function, *arguments, **settings):
+        """What it returns; None, with the reason noted for these models, where they or the data
+        lack what it needs."""
+        try:
+            return function(*arguments, **settings)
+        except ValueError as error:
+            # What was received, and the remedy, are for a caller.
+            reason = str(error).partition(" Received:")[0].rstrip(".")
+            self.missing[key] |= dict.fromkeys(names, reason)
+
+    def draw(self, key, names, alt, function, *arguments, **settings):
+        figure = self.attempt(key, names, function, *arguments, **settings)
+        if figure is not None:
+            self.figures[key].append(picture(figure, alt))
+
+
+def attempt(function, *arguments):
     """What it returns; None where a model or the data lack what it needs."""
     try:
-        return function(*arguments, **settings)
+        return function(*arguments)
     except ValueError:
         return None
 
 
-def draw_all(draw, comparison, models):
+def draw_all(album, comparison):
     """Every picture of the report."""
-    data, observations = comparison.data, comparison.observations
+    observations = comparison.observations
     rows = [row for verdict in comparison.verdicts if (row := effect(verdict, comparison))]
     if rows:
         alt = "; ".join(f"{label}: {verdict}" for label, *_, verdict in rows)
         alt = f"Differences with intervals. {alt}."
-        draw("effects", alt, plots.effects, rows, "difference, % of the mean")
-    y_test = attempt(data.labels, "test")
-    if y_test is None:
-        examples = np.arange(min(NUM_EXAMPLES, len(data.x_test)))
-    else:
-        examples = one_of_each(y_test, NUM_EXAMPLES)
-    examples = examples[: len(examples) // 2 * 2]
-    start, end = data.x_test[examples[::2]], data.x_test[examples[1::2]]
-    plain = {name: model for name, model in models.items() if not model.condition_dim}
-    if plain:
-        draw(
-            "reconstructions",
-            f"{len(examples)} test images in a row; under each, its reconstruction by "
-            f"{listing(list(plain))}.",
-            plots.reconstructions,
-            plain,
-            data.x_test[examples],
-        )
-    spectra, jacobians = {}, {}
-    for name in models:
-        o = observations[name]
-        codes = attempt(getattr, o, "test_codes")
-        draws, prior = attempt(getattr, o, "test_draws"), attempt(o.codes_from, "prior")
-        found = {words: attempt(o.sampled, key) for key, words in SOURCE_NAMES.items()}
-        found = {words: sampled[1] for words, sampled in found.items() if sampled is not None}
-        if draws is not None and prior is not None:
-            draw(
-                "hole_map",
-                f"Map of the codes of {name} with draws from the prior, coloured by whether they "
-                "lie in a hole between the codes.",
-                plots.hole_map,
-                {name: draws},
-                {name: prior},
-            )
-        draw(
-            "sources",
-            f"New images by {name}, a row for each source of codes: {', '.join(found)}.",
-            plots.sources,
-            {name: found},
-        )
-        if codes is not None:
-            spectrum = attempt(measures.covariance_spectrum, codes)
-            spectra[name] = spectrum if spectrum is not None and spectrum[0] > 0 else None
-            jacobians[name] = attempt(getattr, o, "jacobians")
-        if name not in plain:  # the rest ask the model itself, without a condition
-            continue
-        one = {name: plain[name]}
-        draw(
-            "codes",
-            f"Map of the codes of {name}: a scatter plot of test examples in two dimensions"
-            + (", each drawn as the number of its class." if y_test is not None else "."),
-            plots.codes,
-            one,
-            data.x_test,
-            y_test,
-            class_names=data.class_names,
-        )
-        draw(
-            "interpolations",
-            f"{len(start)} rows: a test image, seven images that {name} decoded along the "
-            "straight line between two codes, and the test image at the other end.",
-            plots.interpolations,
-            one,
-            start,
-            end,
-        )
-        draw(
-            "manifold",
-            f"A grid of images that {name} decoded from a plane of its latent space.",
-            plots.manifold,
-            one,
-            {name: codes},
-        )
-        draw(
-            "traversals",
-            f"Rows of images by {name}, each with one code dimension moved.",
-            plots.traversals,
-            one,
-            data.x_test[examples[:1]],
-            {name: codes},
-            dimensions=TRAVERSED,
-        )
-    for key, values, what, ylabel in (
-        ("spectra", spectra, "Variance of the codes along their principal axes", "variance"),
-        (
-            "jacobians",
-            jacobians,
-            "Singular values of the decoder's Jacobian",
-            "change of the image",
-        ),
-    ):
-        values = {
-            name: np.atleast_2d(v).mean(axis=0) for name, v in values.items() if v is not None
-        }
-        alt = f"{what}, a line for each of {', '.join(values)}."
-        draw(key, alt, plots.spectra, values, ylabel=ylabel)
+        pair = comparison.pair
+        album.draw("effects", pair, alt, plots.effects, rows, "difference, % of the mean")
+    models = {name: o.model for name, o in observations.items()}
+    album.attempt("images", models, check_images, models)
+    images = "images" not in album.missing
+    if images:
+        draw_reconstructions(album, comparison.data, observations)
+    for name, o in observations.items():
+        draw_codes(album, name, o)
+        if images:
+            draw_images(album, name, o)
+    draw_lines(album, observations)
     if points := curve(comparison):
         alt = "Rate against distortion of VAEs trained with several betas."
-        draw("rate_distortion", alt, plots.rate_distortion, points)
+        album.draw("rate_distortion", points, alt, plots.rate_distortion, points)
 
 
+def examples_of(data):
+    """Indices of the test examples shown: an even number of them."""
+    y_test = attempt(data.labels, "test")
+    if y_test is None:
+        chosen = np.arange(min(NUM_EXAMPLES, len(data.x_test)))
+    else:
+        chosen = one_of_each(y_test, NUM_EXAMPLES)
+    return chosen[: len(chosen) // 2 * 2]
+
+
+def conditions_of(data, chosen):
+    """What conditional models are told of these test examples: their labels, if there are any."""
+    return None if data.y_test is None else data.y_test[chosen]
+
+
+def condition_in_words(data):
+    """What they are told where all images are decoded with the condition of the first example."""
+    condition = conditions_of(data, examples_of(data)[:1])
+    if condition is None or condition.ndim > 1:
+        return "the condition of the first image shown"
+    names = dict(enumerate(data.class_names or ()))
+    return f"the label {names.get(condition[0], condition[0])}"
+
+
+def draw_reconstructions(album, data, observations):
+    able = {
+        name: o.model
+        for name, o in observations.items()
+        if album.attempt("reconstructions", [name], getattr, o, "reconstructed")
+    }
+    chosen = examples_of(data)
+    if able:
+        album.draw(
+            "reconstructions",
+            able,
+            f"{len(chosen)} test images in a row; under each, its reconstruction by "
+            f"{listing(list(able))}.",
+            plots.reconstructions,
+            able,
+            data.x_test[chosen],
+            condition=conditions_of(data, chosen),
+        )
+
+
+def draw_codes(album, name, o):
+    """Where the codes of one model lie."""
+    y_test = attempt(o.data.labels, "test")
+    album.draw(
+        "codes",
+        [name],
+        f"Map of the codes of {name}: a scatter plot of test examples in two dimensions"
+        + (", each drawn as the number of its class." if y_test is not None else "."),
+        plots.codes,
+        {name: o.model},
+        o.data.x_test,
+        y_test,
+        class_names=o.data.class_names,
+        condition=o.data.y_test,
+    )
+    album.draw(
+        "hole_map",
+        [name],
+        f"Map of the codes of {name} with draws from the prior, coloured by whether they "
+        "lie in a hole between the codes.",
+        lambda: plots.hole_map({name: o.test_draws}, {name: o.codes_from("prior")}),
+    )
+
+
+def draw_images(album, name, o):
+    """What one model decodes."""
+    sampled = {}
+    for key, words in SOURCE_NAMES.items():
+        found = album.attempt(f"new images from the {words}", [name], o.sampled, key)
+        if found is not None:
+            sampled[words] = found[1]
+    if sampled:
+        album.draw(
+            "sources",
+            [name],
+            f"New images by {name}, a row for each source of codes: {', '.join(sampled)}.",
+            plots.sources,
+            {name: sampled},
+        )
+    one, x = {name: o.model}, o.data.x_test
+    chosen = examples_of(o.data)
+    conditions = conditions_of(o.data, chosen)
+    start, end = chosen[::2], chosen[1::2]
+    told = f", told {condition_in_words(o.data)}" if o.model.condition_dim else ""
+    first = None if conditions is None else conditions[0]
+    album.draw(
+        "interpolations",
+        [name],
+        f"{len(start)} rows: a test image, seven images that {name} decoded along the "
+        "straight line between two codes, and the test image at the other end.",
+        plots.interpolations,
+        one,
+        x[start],
+        x[end],
+        condition=conditions_of(o.data, start),
+    )
+    album.draw(
+        "manifold",
+        [name],
+        f"A grid of images that {name} decoded from a plane of its latent space{told}.",
+        lambda: plots.manifold(one, {name: o.test_codes}, condition=first),
+    )
+    album.draw(
+        "traversals",
+        [name],
+        f"Rows of images by {name}, each with one code dimension moved{told}.",
+        lambda: plots.traversals(
+            one, x[chosen[:1]], {name: o.test_codes}, dimensions=TRAVERSED, condition=first
+        ),
+    )
+
+
+def draw_lines(album, observations):
+    """The figures in which each model is a line."""
+    for key, what, values_of, plot in (
+        ("spectra", "Variance of the codes along their principal axes", variances, plots.spectra),
+        ("rates", "Nats that each latent dimension carries", nats, plots.rates),
+        ("jacobians", "Singular values of the decoder's Jacobian", changes, plot_changes),
+    ):
+        values = {n: album.attempt(key, [n], values_of, o) for n, o in observations.items()}
+        values = {name: one for name, one in values.items() if one is not None}
+        if values:
+            alt = f"{what}, a line for each of {', '.join(values)}."
+            album.draw(key, values, alt, plot, values)
+
+
+def variances(o):
+    values = measures.covariance_spectrum(o.test_codes)
+    if not values[0] > 0:
+        raise ValueError("its codes are all the same")
+    return values
+
+
+def nats(o):
+    return measures.rate_per_dimension(*o.posterior)
+
+
+def changes(o):
+    values = o.jacobians.mean(axis=0)
+    if not values[0] > 0:
+        raise ValueError("its decoder ignores the code")
+    return values
+
+
+def plot_changes(values):
+    return plots.spectra(values, ylabel="change of the image")
+
+
+# What pictures are called where they are missing.
+TITLES = {
+    "images": "all pictures of images",
+    "reconstructions": "reconstructions",
+    "codes": "the map of the codes",
+    "hole_map": "the map of holes",
+    "spectra": "the variances along the principal axes",
+    "rates": "the rate of each dimension",
+    "jacobians": "the decoder's Jacobian",
+    "sources": "new images",
+    "interpolations": "interpolations",
+    "manifold": "the plane of decoded codes",
+    "traversals": "traversals",
+    "effects": "the claims' differences",
+    "rate_distortion": "rate and distortion",
+}
 # The sources of samples, as a row of a picture says them.
 SOURCE_NAMES = {
     "prior": "prior",

@@ -2,13 +2,14 @@
 
 import io
 
+import keras
 import numpy as np
 import pytest
 
-from keras_aevae import latent
+from keras_aevae import ConditionalVAE, latent, networks
 from keras_aevae.latent import plots
 from keras_aevae.latent.plots._images import montage
-from keras_aevae.latent.plots._labels import spread
+from keras_aevae.latent.plots._labels import broken, spread
 
 SHAPE = (5, 7, 3)
 
@@ -69,6 +70,60 @@ def x(rng):
 @pytest.fixture
 def codes(models, x):
     return {name: model.encode(x) for name, model in models.items()}
+
+
+@pytest.fixture
+def mixed(models):
+    """A VAE beside a model that is told one of three labels."""
+    keras.utils.set_random_seed(0)
+    networks_of = networks.mlp(SHAPE, 4, hidden=(16,), condition_dim=3)
+    return {"VAE": models["VAE"], "told": ConditionalVAE(*networks_of, classes=3, seed=0)}
+
+
+def test_conditional_models_are_told_beside_others_that_are_not(mixed, x):
+    vae, told = mixed.values()
+    y = np.arange(len(x)) % 3
+    (axes,) = drawn(plots.reconstructions(mixed, x[:4], condition=y[:4])).axes
+    found = tiles(axes, 3, 4)
+    expected = told.reconstruct(x[:4], condition=y[:4])
+    assert np.abs(expected - told.reconstruct(x[:4], condition=0)).max() > 1e-3
+    np.testing.assert_allclose(found[1], enlarged(vae.reconstruct(x[:4])), atol=1e-5)
+    np.testing.assert_allclose(found[2], enlarged(expected), atol=1e-5)
+
+    figure = plots.interpolations(mixed, x[:2], x[2:4], steps=3, condition=y[1:3])
+    path = told.interpolate(x[:2], x[2:4], 3, condition=y[1:3])
+    for row, images in zip(tiles(figure.axes[1], 2, 5), path):
+        np.testing.assert_allclose(row[1:-1], enlarged(images), atol=1e-5)
+
+    figure = plots.codes(mixed, x, condition=y)
+    points = np.asarray(figure.axes[1].collections[0].get_offsets())
+    lengths = np.sqrt(((points[:, None] - points) ** 2).sum(axis=-1))
+    codes = {"VAE": vae.encode(x), "told": told.encode(x, condition=y)}
+    apart = np.sqrt(((codes["told"][:, None] - codes["told"]) ** 2).sum(axis=-1))
+    assert (lengths <= apart + 1e-5).all() and lengths.max() > 0.5 * apart.max()  # a projection
+
+    figure = plots.manifold(mixed, codes, size=3, condition=2)
+    mean = told.decode(codes["told"].mean(axis=0, keepdims=True), condition=2)
+    np.testing.assert_allclose(tiles(figure.axes[1], 3, 3)[1, 1], tile_of(mean[0]), atol=1e-5)
+
+    figure = plots.traversals(mixed, x[5:], codes, steps=3, condition=y[5])
+    image = tile_of(told.reconstruct(x[5:6], condition=y[5:6])[0])
+    for row in tiles(figure.axes[1], 4, 3):
+        np.testing.assert_allclose(row[1], image, atol=1e-5)
+
+    figure = plots.samples(mixed, 8, condition=1, seed=3)
+    expected = enlarged(told.sample(8, condition=1, seed=3))
+    np.testing.assert_allclose(tiles(figure.axes[1], 1, 8)[0], expected, atol=1e-5)
+
+
+def test_conditional_models_ask_for_their_condition(mixed, x):
+    for ask in (
+        lambda: plots.reconstructions(mixed, x),
+        lambda: plots.codes(mixed, x),
+        lambda: plots.samples(mixed),
+    ):
+        with pytest.raises(ValueError, match="ConditionalVAE needs a condition for each"):
+            ask()
 
 
 def test_the_middle_of_a_manifold_is_the_decoded_mean(models, codes):
@@ -205,10 +260,50 @@ def test_names_of_lines_that_end_together_are_apart():
     np.testing.assert_allclose(spread([0.5, 0.1, 0.5], gap=0.2), [0.4, 0.1, 0.6])
 
 
+def test_long_names_are_broken_and_leave_the_picture_its_room():
+    assert broken("conditional_vae_conv_mnist", 18) == "conditional_\nvae_conv_mnist"
+    assert broken("VAE", 18) == "VAE" and broken("", 18) == ""
+    long = "conditional_vae_conv_mnist"
+    (axes,) = drawn(plots.spectra({"vae_conv_mnist": [2.0, 1.0], long: [2.0, 1.0]})).axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not boxes[0].overlaps(boxes[1])
+    assert axes.get_window_extent().width > axes.figure.bbox.width / 2
+    z = np.random.default_rng(0).normal(size=(50, 2))
+    (axes,) = drawn(plots.hole_map({long: z}, {long: z + 1})).axes
+    title = axes.title if axes.title.get_text() else axes._left_title
+    assert title.get_window_extent().x1 < axes.figure.bbox.x1
+
+
 @pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, -1.0], [0.0, 0.0], [[1.0]], [], [np.nan]])
 def test_spectra_descend(values):
     with pytest.raises(ValueError, match=r"`values` must be.*descending.*Received: 'A'"):
         plots.spectra({"A": values})
+
+
+def test_rates_are_the_lines_in_order(rng):
+    mean, log_var = rng.normal(size=(2, 50, 4))
+    mean[:, 1], log_var[:, 1] = 0, 0  # switched off
+    nats = latent.rate_per_dimension(mean, log_var)
+    (axes,) = drawn(plots.rates({"VAE": nats, "other": [0.5, 3.0]})).axes
+    for line, one in zip(axes.lines, (nats, [0.5, 3.0]), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, len(one) + 1))
+        np.testing.assert_array_equal(line.get_ydata(), sorted(one, reverse=True))
+    assert axes.lines[0].get_ydata()[-1] == 0
+    assert [(text.get_text(), text.xy[0]) for text in axes.texts] == [("VAE", 4), ("other", 2)]
+    low, high = axes.get_ylim()
+    assert (axes.get_yscale(), low) == ("linear", 0) and high > 3
+    assert "nats" in axes.get_ylabel()
+
+
+def test_rates_of_a_collapsed_model_can_be_drawn():
+    (axes,) = drawn(plots.rates({"VAE": [0.0, 0.0]})).axes
+    assert axes.get_ylim() == (0, 1)
+
+
+@pytest.mark.parametrize("values", [[1.0, -0.1], [[1.0]], [], [np.nan], 3.0])
+def test_rates_are_nats_of_dimensions(values):
+    with pytest.raises(ValueError, match=r"`values` must be.*0 or more.*Received: 'A'"):
+        plots.rates({"A": values})
 
 
 def test_rate_and_distortion_are_the_points():

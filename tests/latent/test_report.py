@@ -2,11 +2,15 @@ import base64
 import html.parser
 import json
 
+import keras
+import numpy as np
 import pytest
 
-from keras_aevae import latent
-from keras_aevae.latent.claims import Verdict
-from keras_aevae.latent.report import minus, score
+from keras_aevae import VQVAE, ConditionalVAE, latent, networks
+from keras_aevae.latent.claims import CLAIMS, Verdict
+from keras_aevae.latent.report import difference, minus, score
+from keras_aevae.latent.rows import ROWS
+from keras_aevae.layers import VectorQuantizer
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -64,8 +68,8 @@ def test_page_needs_nothing_else(page):
 
 def test_pictures_load_nothing_and_have_alternatives(page):
     images = page.all("img")
-    # effects, reconstructions, spectra and Jacobians; six pictures for each of two models
-    assert len(images) == len({image["alt"] for image in images}) == 16
+    # effects, reconstructions, spectra, rates and Jacobians; six pictures for each of two models
+    assert len(images) == len({image["alt"] for image in images}) == 17
     for image in images:
         assert len(image["alt"]) > 30
         svg = base64.b64decode(image["src"].partition(",")[2]).decode()
@@ -98,6 +102,67 @@ def test_page_shows_claims_numbers_and_where_they_came_from(page, comparison):
 def test_the_score_counts_the_verdicts():
     verdicts = [Verdict(None, name) for name in ("supported", "undecided", "supported")]
     assert score(verdicts) == "2 supported and 1 undecided"
+
+
+def test_an_interval_is_not_broken():
+    claim = next(claim for claim in CLAIMS if ROWS[claim.key].text == "{:.2f}")
+    assert difference(Verdict(claim, "supported", 0.12, 0.1, 0.14)) == "+0.12 [0.10,\xa00.14]"
+    assert difference(Verdict(claim, "undecided", -0.12)) == "-0.12"
+
+
+def test_a_conditional_model_is_drawn_and_what_is_not_says_why(rng, tmp_path):
+    keras.utils.set_random_seed(0)
+    names = networks.mlp((8, 8, 1), 3, hidden=(16,), condition_dim=10)
+    grid = networks.conv((8, 8, 1), 4, filters=(8,), hidden=None)
+    models = {
+        "told": ConditionalVAE(*names, classes=10, seed=0),
+        "book": VQVAE(*grid, quantizer=VectorQuantizer(8), seed=0),
+    }
+    x, y = rng.uniform(size=(60, 8, 8, 1)).astype("float32"), np.arange(60) % 10
+    data = (x[:40], y[:40]), (x[40:], y[40:])
+    html, _ = latent.compare(models, data, num_samples=2, verbose=0).save(tmp_path)
+    page = Page(html.read_text(encoding="utf-8"))
+    alts = [image["alt"] for image in page.all("img")]
+    for name in models:
+        for words in (
+            "its reconstruction by told and book",
+            f"Map of the codes of {name}: a scatter plot",
+            f"New images by {name}",
+            f"images that {name} decoded along",
+            f"images that {name} decoded from a plane",
+            f"Rows of images by {name}",
+        ):
+            assert sum(words in alt for alt in alts) == 1, (name, words)
+    assert sum("told the label 0" in alt for alt in alts) == 2  # its plane and its traversals
+    text = " ".join(page.text.split())
+    assert "told is told the label of the image on the left" in text
+    _, _, undrawn = text.partition("What could not be drawn")
+    for line in (
+        "The map of holes: of book, codes of a codebook have no prior of vectors.",
+        "The rate of each dimension: of book, its codes have no density.",
+        "The decoder's Jacobian: of told, `model` must decode a code alone",
+    ):
+        assert line in undrawn
+    assert "Received" not in undrawn
+
+
+def test_data_that_are_no_images_are_drawn_as_codes_alone(tiny, rng, tmp_path):
+    x = rng.uniform(size=(60, 6)).astype("float32")
+    found = latent.compare(tiny((6,)), ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
+    page = Page(found.save(tmp_path)[0].read_text(encoding="utf-8"))
+    assert not any("econstruction" in image["alt"] for image in page.all("img"))
+    assert page.text.count("All pictures of images: `models` must be of images") == 1
+    undrawn = page.text.partition("What could not be drawn")[2]
+    assert "nterpolations" not in undrawn and "every one drawn is shown" not in page.text
+
+
+def test_shares_over_parts_are_told_from_those_of_maps(tiny, rng, tmp_path, page):
+    x = rng.uniform(size=(5000, 5)).astype("float32")
+    found = latent.compare(tiny((5,)), ((x[:100], None), (x, None)), num_samples=2, verbose=0)
+    text = found.save(tmp_path)[0].read_text(encoding="utf-8")
+    assert "a mean over parts of them" in " ".join(text.split())
+    assert "a mean over parts of them" not in " ".join(page.text.split())
+    assert "The pictures are of the first run of each" in " ".join(page.text.split())
 
 
 def test_a_notebook_shows_the_tables(comparison):

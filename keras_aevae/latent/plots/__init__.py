@@ -2,7 +2,7 @@
 
 Each takes a dict from names to models, or to what was computed of them, and shows them in the same
 way. The pictures of images need data of shape (height, width, channels) with 1, 3 or 4 channels, of
-any size.
+any size. Conditional models are told what `condition` says, where there is such an argument.
 
 ```python
 from keras_aevae import VAE
@@ -18,6 +18,7 @@ from keras_aevae.latent.plots.hole_map import hole_map
 from keras_aevae.latent.plots.interpolations import interpolations
 from keras_aevae.latent.plots.manifold import manifold
 from keras_aevae.latent.plots.rate_distortion import rate_distortion
+from keras_aevae.latent.plots.rates import rates
 from keras_aevae.latent.plots.reconstructions import reconstructions
 from keras_aevae.latent.plots.samples import samples
 from keras_aevae.latent.plots.sources import sources
@@ -31,6 +32,7 @@ __all__ = [
     "interpolations",
     "manifold",
     "rate_distortion",
+    "rates",
     "reconstructions",
     "samples",
     "sources",

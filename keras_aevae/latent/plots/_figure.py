@@ -2,6 +2,8 @@
 
 import contextlib
 
+from keras_aevae.latent.plots._labels import broken
+
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 # Ten colours that the colour-blind can tell apart: Paul Tol's "muted" and a dark grey,
 # https://personal.sron.nl/~pault/ ; white paper behind them.
@@ -18,6 +20,8 @@ COLOURS = (
     "#555555",
 )
 WIDTH = 5.0  # inches: text of 10 points stays readable when a phone shrinks it to 3.7
+
+TITLE = 46  # characters of a title before it is broken
 
 STYLE = {
     "font.size": 10,
@@ -57,5 +61,5 @@ def panels(titles, height):
         figure = Figure(figsize=(WIDTH, len(titles) * height), layout="constrained")
         axes = figure.subplots(len(titles), squeeze=False)[:, 0]
         for one, title in zip(axes, titles):
-            one.set_title(title)
+            one.set_title(broken(title, TITLE))
         yield figure, axes

@@ -1,10 +1,21 @@
 """Words beside what they name, and keys where there is no such place."""
 
+import textwrap
+
 import numpy as np
 
 GAP = 4  # points between a mark and its label
 # Where a label goes if all are free, the best first: (right, up) of its point.
 SIDES = ((1, 1), (-1, -1), (1, 0), (-1, 1), (1, -1), (0, 1), (0, -1), (-1, 0))
+
+
+def broken(text, width):
+    """`text` in as few lines of at most `width` characters as there must be, and these of about one
+    length; an underscore ends a word."""
+    words = text.replace("_", "_ ")
+    lines = max(len(textwrap.wrap(words, width)), 1)
+    width = min(w for w in range(1, width + 1) if len(textwrap.wrap(words, w)) <= lines)
+    return textwrap.fill(words, width).replace("_ ", "_")
 
 
 def halo():

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent.measures._values import spaced
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 from keras_aevae.latent.plots._labels import halo
 from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
@@ -11,7 +12,7 @@ from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
 DRAWS = 200  # from a posterior, to fit its ellipse to
 
 
-def codes(models, x, labels=None, *, class_names=None):
+def codes(models, x, labels=None, *, class_names=None, condition=None):
     """The codes of `x` in two dimensions, coloured by label, and where the prior expects them.
 
     A latent space of two dimensions is shown as it is; of a larger one its two principal axes
@@ -29,6 +30,9 @@ def codes(models, x, labels=None, *, class_names=None):
             their order where they aren't integers, so that the map can be read without its colours;
             beyond ten classes colours repeat.
         class_names: what classes 0, 1, ... are called, for a legend.
+        condition: what conditional models are told of each example, shape (n,) for labels; others
+            are told nothing. What a model is told its codes needn't say, so its classes may lie
+            upon each other, and that is as it should be.
 
     Returns:
         A matplotlib `Figure`.
@@ -55,12 +59,12 @@ def codes(models, x, labels=None, *, class_names=None):
             kinds = [(str(i), str(label)) for i, label in enumerate(found)]
     with panels(list(models), WIDTH) as (figure, axes):
         for one, model in zip(axes, models.values()):
-            draw(one, model, x, labels, kinds)
+            draw(one, model, x, labels, kinds, told(model, condition))
     return figure
 
 
-def draw(axes, model, x, labels, kinds):
-    z = model.encode(x)  # (n, latent_dim)
+def draw(axes, model, x, labels, kinds, settings):
+    z = model.encode(x, **settings)  # (n, latent_dim)
     basis, axis_names = principal_axes(z)
     z = z @ basis.T  # (n, 2)
     shown = spaced(len(x), MAX_POINTS)
@@ -80,7 +84,7 @@ def draw(axes, model, x, labels, kinds):
                 linewidths=0.3,
                 label=name,
             )
-    clouds(axes, model, x, basis, examples)
+    clouds(axes, model, x, basis, examples, settings)
     if isinstance(model.prior, StandardNormal):
         prior_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
@@ -94,12 +98,14 @@ def draw(axes, model, x, labels, kinds):
         )
 
 
-def clouds(axes, model, x, basis, examples):
+def clouds(axes, model, x, basis, examples, settings):
     """An ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
     from matplotlib.patches import Ellipse
 
     for colour, i in examples.items():
-        draws = model.encode(np.repeat(x[i : i + 1], DRAWS, axis=0), sample=True) @ basis.T
+        own = {key: values[i] for key, values in settings.items()}
+        copies = np.repeat(x[i : i + 1], DRAWS, axis=0)
+        draws = model.encode(copies, sample=True, **own) @ basis.T
         variances, directions = np.linalg.eigh(np.cov(draws.T))
         if variances[1] < 1e-6:  # a point
             continue

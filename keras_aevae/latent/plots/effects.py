@@ -1,12 +1,10 @@
 """What was found for and against claims."""
 
-import textwrap
-
 import numpy as np
 
 from keras_aevae._checks import check_name
 from keras_aevae.latent.plots._figure import GREY, INK, PALE, panels
-from keras_aevae.latent.plots._labels import key
+from keras_aevae.latent.plots._labels import broken, key
 
 LINE = 26  # characters of a label before it is broken
 VERDICTS = {  # colour, marker, its face
@@ -49,7 +47,7 @@ def effects(rows, xlabel="standardised effect"):
     rows = [check_row(row) for row in rows]
     if not rows:
         raise ValueError("`rows` must hold at least one claim. Received: none.")
-    labels = [broken(label) for label, *_ in rows]
+    labels = [broken(label, LINE) for label, *_ in rows]
     tall = np.array([0.18 * (1 + label.count("\n")) + 0.2 for label in labels])  # inches
     centres = np.cumsum(tall) - tall / 2
     with panels([""], tall.sum() + 1.0) as (figure, (axes,)):
@@ -82,13 +80,6 @@ def check_row(row):
             f"ascending. Received: {row!r}."
         )
     return row
-
-
-def broken(label):
-    """`label` in as few lines as there must be, and these of about one length."""
-    lines = len(textwrap.wrap(label, LINE))
-    width = min(w for w in range(1, LINE + 1) if len(textwrap.wrap(label, w)) <= max(lines, 1))
-    return textwrap.fill(label, width)
 
 
 def furnish(axes, rows, centres, labels, height, xlabel):

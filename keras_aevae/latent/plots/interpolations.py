@@ -2,17 +2,22 @@
 
 import numpy as np
 
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import GREY, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 
 
-def interpolations(models, start, end, steps=7, *, method="linear"):
+def interpolations(models, start, end, steps=7, *, condition=None, method="linear"):
     """A row a pair: an image, the decoded codes on the path to another, and that other image.
 
     Args:
         models: dict from names to models; a panel each.
         start, end: images, both of shape (n, height, width, channels).
         steps: decoded codes in each row; the first and the last are the pair's reconstructions.
+        condition: what conditional models are told of each row, shape (n,) for labels, the same on
+            all its path: that of the start image, say. The last tile is then what the model makes
+            of the end image under it, such as the start's class in the end's style. Others are
+            told nothing.
         method: "linear" or "spherical", see `model.interpolate`.
 
     Returns:
@@ -32,7 +37,7 @@ def interpolations(models, start, end, steps=7, *, method="linear"):
     arrays = []
     ends = np.asarray(start)[:, None], np.asarray(end)[:, None]
     for model in models.values():
-        path = model.interpolate(start, end, steps, method=method)
+        path = model.interpolate(start, end, steps, method=method, **told(model, condition))
         rows = np.concatenate([ends[0], path, ends[1]], axis=1)  # (n, steps + 2, *data_shape)
         array, step = montage(rows.reshape(-1, *rows.shape[2:]), columns=steps + 2)
         arrays.append(array)

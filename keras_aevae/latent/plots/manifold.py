@@ -6,12 +6,13 @@ import numpy as np
 
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.distributions import StandardNormal
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import GREY, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._latent import codes_of, principal_axes
 
 
-def manifold(models, codes=None, size=12, extent=2.0):
+def manifold(models, codes=None, size=12, extent=2.0, *, condition=None):
     """A grid of images decoded from a plane of the latent space, a panel a model.
 
     The plane goes through the mean of the codes: along both dimensions of a latent space of two,
@@ -30,6 +31,8 @@ def manifold(models, codes=None, size=12, extent=2.0):
             (n, latent_dim), n at least 2. None: the prior's quantiles.
         size: tiles in each row and each column. The middle one of an odd size is the decoded mean.
         extent: standard deviations from the mean to the outermost tiles; unused without codes.
+        condition: what conditional models are told: one, such as a label, for all images. Others
+            are told nothing.
 
     Returns:
         A matplotlib `Figure`.
@@ -51,7 +54,8 @@ def manifold(models, codes=None, size=12, extent=2.0):
     planes, arrays = [], []
     for name, model in models.items():
         planes.append(plane(name, model, codes[name], size, extent))
-        arrays.append(montage(model.decode(planes[-1][0]), columns=size)[0])
+        images = model.decode(planes[-1][0], **told(model, condition))
+        arrays.append(montage(images, columns=size)[0])
     height, width = arrays[0].shape[:2]
     with panels(list(models), WIDTH * height / width + 0.3) as (figure, axes):
         for one, array, (_, axis_names, ticks) in zip(axes, arrays, planes):

@@ -2,16 +2,22 @@
 
 import numpy as np
 
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
+from keras_aevae.latent.plots._labels import broken
+
+LINE = 18  # characters of a name before it is broken, or it would take the images their room
 
 
-def reconstructions(models, x):
+def reconstructions(models, x, *, condition=None):
     """The images `x` in the first row, and below them each model's reconstructions.
 
     Args:
         models: dict from names to models.
         x: a few images, shape (n, height, width, channels).
+        condition: what conditional models are told of each image, shape (n,) for labels; others
+            are told nothing.
 
     Returns:
         A matplotlib `Figure`.
@@ -27,11 +33,15 @@ def reconstructions(models, x):
     ```
     """
     check_images(models)
-    rows = {"original": x, **{name: model.reconstruct(x) for name, model in models.items()}}
+    rows = {"original": x}
+    for name, model in models.items():
+        rows[name] = model.reconstruct(x, **told(model, condition))
     array, step = montage(np.concatenate(list(rows.values())), columns=len(x))
     height, width = array.shape[:2]
     with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):
         show(axes, array)
-        axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), list(rows))
-        axes.tick_params(length=0, labelcolor=INK, labelsize=11)
+        names = [broken(name, LINE) for name in rows]
+        axes.set_yticks(step[0] * (np.arange(len(rows)) + 0.5), names)
+        size = 8 if any("\n" in name for name in names) else 11
+        axes.tick_params(length=0, labelcolor=INK, labelsize=size)
     return figure

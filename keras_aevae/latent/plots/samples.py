@@ -1,15 +1,18 @@
 """New images that models make up."""
 
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 
 
-def samples(models, num_samples=32, *, codes=None, seed=0):
+def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
     """Images decoded from random codes, a panel a model; nothing is picked.
 
     Args:
         models: dict from names to models.
         num_samples: images of each.
+        condition: what conditional models are told: of each image, shape (num_samples,) for labels,
+            or one for all. Others are told nothing.
         codes: None: codes drawn from the prior. Or a dict from the same names to codes, such as
             `encode(x_train)`: drawn from the Gaussian fitted to those. Most of what is wrong with
             an AE's samples is that its codes aren't like the prior (Ghosh et al. 2020,
@@ -31,7 +34,8 @@ def samples(models, num_samples=32, *, codes=None, seed=0):
     arrays = []
     for name, model in models.items():
         fitted = None if codes is None else codes[name]
-        images = model.sample(num_samples, codes=fitted, seed=seed)
+        settings = told(model, condition)
+        images = model.sample(num_samples, codes=fitted, seed=seed, **settings)
         arrays.append(montage(images, columns=8)[0])
     height, width = arrays[0].shape[:2]
     source = "the prior" if codes is None else "a Gaussian fitted to its codes"

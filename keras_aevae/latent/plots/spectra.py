@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._figure import COLOURS, panels
-from keras_aevae.latent.plots._labels import spread
-
-HEIGHT = 3.6
+from keras_aevae.latent.plots._figure import panels
+from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
 
 
 def spectra(values, ylabel="variance"):
@@ -35,19 +33,11 @@ def spectra(values, ylabel="variance"):
     figure = latent.plots.spectra({"VAE": latent.covariance_spectrum(vae.encode(x_test))})
     ```
     """
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     values = {name: check_spectrum(name, one) for name, one in values.items()}
     with panels([""], HEIGHT) as (figure, (axes,)):
-        for i, one in enumerate(values.values()):
-            axes.plot(
-                np.arange(1, len(one) + 1),
-                one,
-                color=COLOURS[i % len(COLOURS)],
-                marker="o",
-                markersize=3.5 if len(one) <= 40 else 2,
-                linewidth=1.6,
-            )
+        draw_lines(axes, values, "rank", ylabel)
         smallest = min(one[one > 0].min() for one in values.values())
         largest = max(one.max() for one in values.values())
         axes.set_yscale("log", nonpositive="clip")
@@ -58,16 +48,7 @@ def spectra(values, ylabel="variance"):
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_locator(NullLocator())
-        ranks = max(len(one) for one in values.values())
-        ticks = MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]).tick_values(1, ranks)
-        axes.set_xticks([1, *ticks[(ticks > ranks / 12 + 1) & (ticks <= ranks)]])
-        axes.set_xlabel("rank")
-        axes.set_ylabel(ylabel)
-        axes.tick_params(labelsize=9)
-        axes.grid(axis="y", color="#ececec")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        label_ends(axes, list(values))
+        label_ends(axes, values)
     return figure
 
 
@@ -82,25 +63,3 @@ def check_spectrum(name, values):
             f"returns. Received: {name!r} with {values!r}."
         )
     return values
-
-
-def label_ends(axes, names):
-    """Write each line's name at its end; where ends meet, as near to it as there is room."""
-    low, high = np.log(axes.get_ylim())
-    ends = np.array([[len(line.get_xdata()), line.get_ydata()[-1]] for line in axes.lines])
-    with np.errstate(divide="ignore"):
-        heights = np.clip((np.log(ends[:, 1]) - low) / (high - low), 0, 1)
-    for rank in np.unique(ends[:, 0]):
-        here = ends[:, 0] == rank
-        heights[here] = spread(heights[here], gap=0.07)
-    for line, name, rank, height in zip(axes.lines, names, ends[:, 0], heights):
-        axes.annotate(
-            name,
-            (rank, np.exp(low + height * (high - low))),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            color=line.get_color(),
-            weight="bold",
-            annotation_clip=False,
-        )

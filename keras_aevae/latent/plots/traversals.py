@@ -3,12 +3,13 @@
 import numpy as np
 
 from keras_aevae._checks import check_number, check_positive_integer
+from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import GREY, INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._latent import codes_of
 
 
-def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0):
+def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0, *, condition=None):
     """A row a latent dimension: an image's code decoded while that dimension alone moves.
 
     The middle of an odd number of steps is the image's reconstruction, in every row. A row in
@@ -27,6 +28,8 @@ def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0):
         dimensions: rows, at most; dimensions are counted from 1.
         steps: images in each row.
         extent: standard deviations that a dimension moves to either side.
+        condition: what conditional models are told: one, that of the image traversed, for all
+            images drawn. Others are told nothing.
 
     Returns:
         A matplotlib `Figure`.
@@ -54,8 +57,10 @@ def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0):
         moves = np.zeros((len(chosen), steps, model.latent_dim))
         for row, d in enumerate(chosen):
             moves[row, :, d] = np.linspace(-extent, extent, steps) * spread[d]
-        z = model.encode(np.asarray(x)[:1]) + moves.reshape(-1, model.latent_dim)
-        drawn.append((chosen, *montage(model.decode(z.astype("float32")), columns=steps)))
+        settings = told(model, condition)
+        z = model.encode(np.asarray(x)[:1], **settings) + moves.reshape(-1, model.latent_dim)
+        images = model.decode(z.astype("float32"), **settings)
+        drawn.append((chosen, *montage(images, columns=steps)))
     height, width = np.max([array.shape[:2] for _, array, _ in drawn], axis=0)
     with panels(list(models), WIDTH * height / width * 0.88 + 0.5) as (figure, axes):
         for one, (chosen, array, step) in zip(axes, drawn):

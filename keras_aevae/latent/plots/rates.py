@@ -1,0 +1,61 @@
+"""What each latent dimension of a VAE costs."""
+
+import numpy as np
+
+from keras_aevae.latent.plots._figure import panels
+from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
+
+
+def rates(values):
+    """A line a model: the nats that each latent dimension carries, the dearest first.
+
+    What a line holds below it is the model's rate, its whole KL. A dimension at 0 is switched off:
+    its posterior is the prior, whatever the input. Where a line falls to 0, the model uses as many
+    dimensions as there are before.
+
+    Misleads as a picture of information, since a dimension whose posterior differs from the prior
+    in the same way for every example costs nats and says nothing; free bits make such. And between
+    models: dimensions are ordered for each on its own, so the first of one isn't that of another.
+
+    Args:
+        values: dict from names to the nats of each dimension, numbers of 0 or more in any order,
+            each of shape (latent_dim,): what `latent.rate_per_dimension` returns, of VAEs whose
+            prior is N(0, I).
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ValueError: values of another shape, negative or not finite.
+
+    Example:
+
+    ```python
+    from keras_aevae import VAE, datasets, latent
+    _, (x_test, _) = datasets.load("digits")
+    vae = VAE.from_preset("vae_mlp_digits")
+    outputs = vae.predict(x_test, verbose=0)
+    nats = latent.rate_per_dimension(outputs["z_mean"], outputs["z_log_var"])
+    figure = latent.plots.rates({"VAE": nats})
+    ```
+    """
+    values = {name: np.sort(check_rates(name, one))[::-1] for name, one in values.items()}
+    with panels([""], HEIGHT) as (figure, (axes,)):
+        draw_lines(axes, values, "latent dimension, by its rate", "rate: KL to the prior, nats")
+        axes.set_ylim(0, 1.08 * max(one[0] for one in values.values()) or 1)
+        for line in axes.lines:
+            line.set_clip_on(False)  # or only half of a mark at 0 shows
+        label_ends(axes, values)
+    return figure
+
+
+def check_rates(name, values):
+    """Return `values` as a float64 array (latent_dim,) of 0 or more, else raise."""
+    values = np.asarray(values, "float64")
+    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError(
+            "`values` must be, of each model, an array of shape (latent_dim,) of finite numbers of "
+            "0 or more, such as what `latent.rate_per_dimension` returns. Received: "
+            f"{name!r} with {values!r}."
+        )
+    return values
