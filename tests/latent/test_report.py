@@ -8,11 +8,12 @@ import pytest
 
 from keras_aevae import VQVAE, ConditionalVAE, latent, networks
 from keras_aevae.latent.claims import CLAIMS, Verdict
-from keras_aevae.latent.report import difference, minus, score
+from keras_aevae.latent.report import difference, score
 from keras_aevae.latent.rows import ROWS
+from keras_aevae.latent.words import minus
 from keras_aevae.layers import VectorQuantizer
 
-VOID = {"meta", "img", "br", "link", "hr", "input"}
+VOID = {"meta", "img", "br", "wbr", "link", "hr", "input"}
 
 
 class Page(html.parser.HTMLParser):

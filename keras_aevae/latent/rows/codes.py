@@ -60,7 +60,7 @@ def lipschitz(o, part):
 
 
 CODES = (
-    Row("latent_dim", "Latent dimensions", "", "Numbers in a code.", latent_dim, "", "{:.0f}", ()),
+    Row("latent_dim", "Latent dimensions", "", "Numbers in a code.", latent_dim, "", "{:z.0f}", ()),
     Row(
         "active_units",
         "Active units",
@@ -68,7 +68,7 @@ CODES = (
         "Dimensions in which the middles of the clouds vary over the images (variance above 0.01).",
         active_units,
         "",
-        "{:.1f}",
+        "{:z.1f}",
     ),
     Row(
         "perplexity",
@@ -77,7 +77,7 @@ CODES = (
         "In effect: the exponential of their entropy.",
         perplexity,
         "",
-        "{:.1f}",
+        "{:z.1f}",
     ),
     *(
         row
@@ -97,7 +97,7 @@ CODES = (
                 "Over how many directions the codes' variance is spread.",
                 functools.partial(effective_dimension, kind=kind),
                 "",
-                "{:.1f}",
+                "{:z.1f}",
             ),
             Row(
                 f"discrepancy{suffix}",
@@ -107,7 +107,7 @@ CODES = (
                 "they have one distribution.",
                 functools.partial(discrepancy, kind=kind),
                 "lower",
-                "{:.4f}",
+                "{:z.4f}",
             ),
             Row(
                 f"holes_prior{suffix}",

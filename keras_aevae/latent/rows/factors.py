@@ -29,7 +29,7 @@ def with_renderer(o, part, measure, **settings):
 
 
 def row(key, name, meaning, measure, of=(sizes.FACTORS,)):
-    return Row(key, name, "", meaning, measure, "higher", "{:.3f}", of)
+    return Row(key, name, "", meaning, measure, "higher", "{:z.3f}", of)
 
 
 FACTORS = (

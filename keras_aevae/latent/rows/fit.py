@@ -52,7 +52,7 @@ FIT = (
         "Mean squared difference of image and reconstruction, no noise drawn in any model.",
         test_mse,
         "lower",
-        "{:.4f}",
+        "{:z.4f}",
     ),
     Row(
         "train_mse",
@@ -61,7 +61,7 @@ FIT = (
         "The same for training images.",
         train_mse,
         "lower",
-        "{:.4f}",
+        "{:z.4f}",
         (TRAIN,),
     ),
     Row(
@@ -72,7 +72,7 @@ FIT = (
         "images in particular.",
         mse_ratio,
         "lower",
-        "{:.3f}",
+        "{:z.3f}",
         (TEST, TRAIN),
     ),
     Row(
@@ -100,7 +100,7 @@ FIT = (
         "Reconstruction error, test minus train.",
         gap,
         "lower",
-        "{:+.2f}",
+        "{:+z.2f}",
         (TEST, TRAIN),
     ),
     *(
@@ -111,7 +111,7 @@ FIT = (
             "Of its 95 % interval over the choice of the examples, by the bootstrap.",
             functools.partial(end_of_gap, end=end),
             "",
-            "{:+.2f}",
+            "{:+z.2f}",
             (TEST, TRAIN),
         )
         for end, word in enumerate(("lower", "upper"))

@@ -37,7 +37,7 @@ MEMORY = tuple(
             "less how often a test image is. 0: no memory.",
             functools.partial(preference, what=what),
             "lower",
-            "{:+.3f}",
+            "{:+z.3f}",
             (FEW,),
         ),
         Row(
@@ -48,7 +48,7 @@ MEMORY = tuple(
             "being copies: read the row above first.",
             functools.partial(distance, what=what),
             "",
-            "{:.3f}",
+            "{:z.3f}",
             (FEW, TRAIN),
         ),
         Row(
@@ -59,7 +59,7 @@ MEMORY = tuple(
             "own. 0.5: as near as new images are; 1: copies, or blur.",
             functools.partial(memorization, what=what),
             "",
-            "{:.3f}",
+            "{:z.3f}",
             (FEW, TRAIN),
         ),
     )

@@ -28,7 +28,7 @@ class Row:
     meaning: str
     measure: collections.abc.Callable
     better: str = ""
-    text: str = "{:.2f}"
+    text: str = "{:z.2f}"
     of: tuple = (TEST,)
 
 

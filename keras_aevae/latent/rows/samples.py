@@ -54,7 +54,7 @@ SAMPLES = tuple(
             "Squared, unbiased, polynomial kernel, in the same features.",
             functools.partial(kernel, source=source),
             "lower",
-            "{:.3f}",
+            "{:z.3f}",
             (sizes.SAMPLES, sizes.TEST),
         ),
         *(

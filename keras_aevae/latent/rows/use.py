@@ -72,7 +72,7 @@ USE = (
             f"{meaning} Learned from {words}.",
             functools.partial(probe, measure=measure, labels=labels, kind=KINDS[suffix][1]),
             "higher",
-            "{:.3f}",
+            "{:z.3f}",
             (TEST, LABELS[labels]),
         )
         for count, labels, words in (
@@ -104,7 +104,7 @@ USE = (
             "between images.",
             functools.partial(anomalies, score=score),
             "higher",
-            "{:.3f}",
+            "{:z.3f}",
             (TEST, ANOMALIES),
         )
         for score, words in ANOMALY_SCORES.items()

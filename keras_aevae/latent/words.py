@@ -1,0 +1,23 @@
+"""Numbers and lists as a reader expects them."""
+
+import re
+
+
+def minus(text):
+    """`text` as it is printed: a minus sign before numbers, and no line broken at a ±."""
+    text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def listing(items):
+    """ "A, B and C"."""
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def by_model(values, unit=""):
+    """ "1 for A, 2 for B", or just "1" where all are alike."""
+    written = {n: ", ".join(map(str, v)) if isinstance(v, list) else v for n, v in values.items()}
+    if len(set(written.values())) == 1 and len(written) > 1:
+        return f"{next(iter(written.values()))}{unit}"
+    return "; ".join(f"{value}{unit} for {name}" for name, value in written.items())
