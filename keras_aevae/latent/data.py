@@ -126,13 +126,19 @@ class Data:
         return spaced(len(self.x_train), NUM_TRAIN)
 
     @functools.cached_property
+    def few(self):
+        """Indices of the test examples for what costs much of each, evenly spaced."""
+        return spaced(len(self.x_test), NUM_FEW)
+
+    @functools.cached_property
     def others(self):
-        """Indices of the test examples that are as many as there are training examples at most."""
+        """Indices of test examples, at most as many as there are training examples: what these are
+        compared with."""
         return spaced(len(self.x_test), len(self.x_train))
 
     @functools.cached_property
-    def few(self):
-        """Indices of the test examples, of `others`, for what costs much of each, evenly spaced."""
+    def compared(self):
+        """As `few`, of the `others`: for what compares images with training and with test ones."""
         return self.others[spaced(len(self.others), NUM_FEW)]
 
     @functools.cached_property
@@ -174,16 +180,16 @@ class Data:
 
     @functools.cached_property
     def own_preferences(self):
-        """Of the test images `few` themselves: what preference there is in the data."""
-        return self.preferences(self.test_images[self.few], self.few)
+        """Of the test images `compared` themselves: what preference there is in the data."""
+        return self.preferences(self.test_images[self.compared], self.compared)
 
     def training_distances(self, images):
         return measures.nearest_training_distance(images, self.train_images)
 
     @functools.cached_property
     def own_distances(self):
-        """Of the test images `few` themselves."""
-        return self.training_distances(self.test_images[self.few])
+        """Of the test images `compared` themselves."""
+        return self.training_distances(self.test_images[self.compared])
 
     @functools.cached_property
     def anomalies(self):

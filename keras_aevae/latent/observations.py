@@ -112,16 +112,19 @@ class Observations:
     @kept
     def bounds(self, which):
         """The ELBO of each example of "test" or "anomalies"."""
-        if hasattr(self.model, "quantizer") and self.model.prior is not None:
+        if hasattr(self.model, "quantizer"):
+            if self.model.prior is None:
+                raise ValueError("its codes have no prior")
             x = self.data.x_test if which == "test" else self.data.anomalies
             return self.model.elbo(x, batch_size=BATCH_SIZE)
+        self.check_density()
         return -self.term(which, "reconstruction") - self.term(which, "kl")
 
     @functools.cached_property
     def reconstructed(self):
-        """The squared errors of all test examples, and the reconstructions of `data.few`."""
+        """The squared errors of all test examples, and the reconstructions of `data.compared`."""
         images = self.test("reconstruct")
-        return squares(images, self.data.x_test), images[self.data.few]
+        return squares(images, self.data.x_test), images[self.data.compared]
 
     @functools.cached_property
     def train_squares(self):
@@ -153,10 +156,14 @@ class Observations:
 
     @functools.cached_property
     def train_draws(self):
+        if not self.model.family.has_density:  # points are their own draws
+            return self.train_codes
         return self.train("encode", sample=True)
 
     @functools.cached_property
     def test_draws(self):
+        if not self.model.family.has_density:
+            return self.test_codes
         return self.test("encode", sample=True)
 
     @functools.cached_property
@@ -197,7 +204,8 @@ class Observations:
         chosen = spaced(len(self.data.some_train), NUM_FACTORS)
         train = self.train_codes[chosen], known[self.data.some_train][chosen]
         codes, factors = part.take(self.test_codes), part.take(factors)
-        return *train, codes[:NUM_FACTORS], factors[:NUM_FACTORS]
+        chosen = spaced(len(codes), NUM_FACTORS)
+        return *train, codes[chosen], factors[chosen]
 
     @kept
     def dci(self, part):
@@ -253,15 +261,15 @@ class Observations:
     @kept
     def sampled(self, source):
         """Decoded from codes of that source, as many as test examples: the features of all, the
-        first images, and, from the prior, the images `data.few`."""
+        first images, and, from the prior, the images `data.compared`."""
         n = len(self.data.x_test)
         if source == "prior":
             settings = {"condition": self.data.y_test} if self.model.condition_dim else {}
             images = self.model.sample(n, seed=self.seed, batch_size=BATCH_SIZE, **settings)
         else:
             images = self.ask("decode", self.codes_from(source), self.data.y_test)
-        few = images[self.data.few] if source == "prior" else None
-        return self.data.features_of(images), images[:NUM_SHOWN].copy(), few
+        compared = images[self.data.compared] if source == "prior" else None
+        return self.data.features_of(images), images[:NUM_SHOWN].copy(), compared
 
     def sample_features(self, source):
         return self.sampled(source)[0]
@@ -271,27 +279,35 @@ class Observations:
         real, fake = part.take(self.data.test_features), part.take(self.sample_features(source))
         return measures.precision_recall(real, fake)
 
-    def few_images(self, what):
-        """Of `data.few`: the "reconstructions", or as many samples from the "prior"."""
+    def compared_images(self, what):
+        """Of `data.compared`: the "reconstructions", or as many samples from the "prior"."""
         return self.reconstructed[1] if what == "reconstructions" else self.sampled(what)[2]
 
     @kept
     def preferences(self, what):
-        """For training images, of `few_images`; without a test image's own reconstruction."""
-        own = self.data.few if what == "reconstructions" else None
-        return self.data.preferences(self.few_images(what), own)
+        """For training images, of `compared_images`; without a test image's own reconstruction."""
+        own = self.data.compared if what == "reconstructions" else None
+        return self.data.preferences(self.compared_images(what), own)
 
     @kept
     def training_distances(self, what):
-        return self.data.training_distances(self.few_images(what))
+        return self.data.training_distances(self.compared_images(what))
 
     # Paths between the codes of pairs of test examples
+
+    def ends(self, start, end):
+        """Codes of both ends; a conditional model is told the label of the start all the way, as
+        by its own `interpolate`."""
+        if not self.model.condition_dim:
+            return self.test_codes[start], self.test_codes[end]
+        x, y = self.data.x_test[end], self.data.y_test[start]
+        return self.test_codes[start], self.ask("encode", x, y)
 
     @kept
     def midpoint_features(self, method, between_classes):
         """Of the images half-way on as many paths as there are pairs."""
         start, end = self.data.pairs(between_classes)
-        middle = PATHS[method](self.test_codes[start], self.test_codes[end], 0.5)
+        middle = PATHS[method](*self.ends(start, end), 0.5)
         labels = None if self.data.y_test is None else self.data.y_test[start]
         return self.data.features_of(self.ask("decode", middle.astype("float32"), labels))
 
@@ -300,7 +316,7 @@ class Observations:
         """Of all images on some paths, (n, STEPS, features)."""
         pairs = self.data.pairs(between_classes)
         start, end = (i[spaced(len(i), NUM_PATHS)] for i in pairs)
-        a, b = self.test_codes[start, None], self.test_codes[end, None]
+        a, b = (codes[:, None] for codes in self.ends(start, end))
         codes = PATHS[method](a, b, np.linspace(0, 1, STEPS)[None, :, None])
         codes = codes.reshape(-1, self.model.latent_dim).astype("float32")
         labels = None if self.data.y_test is None else np.repeat(self.data.y_test[start], STEPS, 0)

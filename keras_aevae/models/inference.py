@@ -60,7 +60,7 @@ def compiled(model, function):
     )
 
 
-# Keras's own walks through nested structures by Python on PyTorch, which a small batch feels.
+# On PyTorch keras.tree is pure Python, which small batches feel; optree is compiled.
 map_leaves = functools.partial(optree.tree_map, none_is_leaf=True)
 
 

@@ -96,7 +96,7 @@ class Recorded:
                 error,
             )
             return NEVER
-        graph.graph.eliminate_dead_code()
+        graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
         # What isn't used needn't be passed: a verb uses half of the weights.
         places = graph.graph.find_nodes(op="placeholder")
         used = [bool(place.users) for place in places]
@@ -113,15 +113,19 @@ class Recorded:
 
 
 def fuse_biases(graph):
-    """A matrix product and its bias as one operation: one pass over the result less."""
+    """A matrix product and its bias as one operation: one pass over the result less.
+
+    The product moves to the place of the sum; nothing between them writes to what it takes, since
+    all writes are at the end (see `write`).
+    """
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
         if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
             continue
         product, bias = node.args
         if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
             continue
-        a, b = (n.meta["val"] for n in (product, bias))
-        if b.shape == a.shape[1:] and b.dtype == a.dtype:
+        a, b = (n.meta.get("val") for n in (product, bias))
+        if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
             node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
             graph.erase_node(product)
 

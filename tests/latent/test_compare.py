@@ -10,10 +10,12 @@ import pytest
 
 from keras_aevae import VAE, VQVAE, ConditionalVAE, datasets, latent, networks
 from keras_aevae.latent.claims import CLAIMS
+from keras_aevae.latent.data import Data
 from keras_aevae.latent.labels import classes, one_of_each
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.observations import Part
 from keras_aevae.latent.rows import ROWS
+from keras_aevae.latent.rows.sizes import sample_sizes
 from keras_aevae.latent.subjects import models_of
 from keras_aevae.layers import VectorQuantizer
 
@@ -44,6 +46,7 @@ OF_LABELS = {
     if key.startswith(("linear_probe", "nearest_neighbours", "adjusted", "normalized"))
     or key.endswith("_between")
 }
+assert len(OF_LABELS) == 10 + 4 + 6
 
 
 def test_compare_trains_and_measures_each_seed_of_each(comparison):
@@ -199,8 +202,10 @@ def test_rows_are_the_measures_of_the_models(comparison):
     """Rows that take more than a call, against the calls."""
     (x, _), (x_test, y_test) = datasets.load("digits")
     vae, found = comparison.models["VAE"][1], comparison.replicates["VAE"][1]
-    assert found["generalization_gap_lower"] < found["generalization_gap"]
-    assert found["generalization_gap"] < found["generalization_gap_upper"]
+    errors = (comparison.observations["VAE"].term(w, "reconstruction") for w in ("train", "test"))
+    ends = latent.generalization_gap_interval(*errors)
+    first = comparison.replicates["VAE"][0]
+    assert [first[f"generalization_gap_{w}"] for w in ("lower", "upper")] == pytest.approx(ends)
     copies = vae.reconstruct(x_test)
     distances = [latent.nearest_training_distance(a, x).mean() for a in (copies, x_test)]
     ratio = found["nearest_training_distance_reconstructions"]
@@ -210,6 +215,7 @@ def test_rows_are_the_measures_of_the_models(comparison):
     codes = latent.whiten(vae.encode(x_test), vae.encode(x))
     agreement = latent.clustering_agreement(codes, y_test, seed=1)["adjusted_rand"]
     assert found["adjusted_rand_whitened"] == pytest.approx(agreement, abs=0.02)
+    assert abs(found["adjusted_rand"] - agreement) > 0.02
     start, end = comparison.data.pairs(between_classes=True)
     chosen = spaced(len(start), 200)
     start, end = x_test[start[chosen]], x_test[end[chosen]]
@@ -255,7 +261,6 @@ def test_own_data_without_labels_leave_out_what_needs_them(tiny, rng, tmp_path):
     found = latent.compare(tiny((5,)), ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
     assert set(found.left_out["VAE"]) == OF_FACTORS | OF_LABELS | {"perplexity"}
     unmeasured = {v.claim.key for v in found.verdicts if v.verdict == "not measured"}
-    assert len(OF_LABELS) == 10 + 4 + 6
     assert unmeasured == {"midpoint_between", "evenness_between", "linear_probe_few"}
     assert found.left_out["VAE"]["adjusted_rand"] == "the data have no labels"
     assert found.settings["dataset"] == "own data"
@@ -306,10 +311,24 @@ def test_a_large_test_set_is_measured_in_parts(tiny, rng):
 def test_more_test_than_training_examples(tiny, rng):
     x = rng.uniform(size=(300, 5)).astype("float32")
     found = latent.compare(tiny((5,)), ((x[:60], None), (x, None)), num_samples=2, verbose=0)
-    assert found.of(ROWS["preference_prior"]) == {"of the test examples": 60}
-    # every fifth of these test examples is a training one
-    near = found.numbers["VAE"]["nearest_training_distance_prior"]
-    assert near > 0 and abs(found.numbers["AE"]["preference_reconstructions"]) <= 1
+    assert found.of(ROWS["preference_prior"]) == {"images compared with training images": 60}
+    assert found.of(ROWS["log_likelihood"]) == {"test examples, some": 300}
+    others = x[spaced(300, 60)]
+    copies = found.models["AE"][0].reconstruct(others)
+    own = {"x_train": x[:60], "x_test": others, "own": range(60)}
+    wanted = latent.training_preference(copies, **own) - latent.training_preference(others, **own)
+    assert found.numbers["AE"]["preference_reconstructions"] == pytest.approx(wanted)
+
+
+def test_sizes_count_what_was_taken(rng):
+    x, y = rng.uniform(size=(12_000, 2)), np.arange(12_000) % 3 == 0
+    data = Data.of(((x, y), (x[:300], y[:300])))
+    sizes = sample_sizes(data, Part())
+    assert (sizes["training examples"], sizes["training examples, all"]) == (10_000, 12_000)
+    start, end = data.pairs(between_classes=True)
+    assert (y[start] != y[end]).all()
+    assert sizes["half-way images between classes"] == len(start) < sizes["half-way images"] == 300
+    assert sizes["paths between classes"] == min(200, len(start)) < sizes["paths"] == 200
 
 
 def test_a_conditional_model_is_told_the_labels():

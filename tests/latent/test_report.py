@@ -9,7 +9,7 @@ import pytest
 from keras_aevae import VQVAE, ConditionalVAE, latent, networks
 from keras_aevae.latent.claims import CLAIMS, Verdict
 from keras_aevae.latent.report import difference, score
-from keras_aevae.latent.rows import ROWS
+from keras_aevae.latent.rows import ROWS, Row
 from keras_aevae.latent.words import minus
 from keras_aevae.layers import VectorQuantizer
 
@@ -106,7 +106,7 @@ def test_the_score_counts_the_verdicts():
 
 
 def test_an_interval_is_not_broken():
-    claim = next(claim for claim in CLAIMS if ROWS[claim.key].text == "{:.2f}")
+    claim = next(claim for claim in CLAIMS if ROWS[claim.key].text == Row.text)
     assert difference(Verdict(claim, "supported", 0.12, 0.1, 0.14)) == "+0.12 [0.10,\xa00.14]"
     assert difference(Verdict(claim, "undecided", -0.12)) == "-0.12"
 

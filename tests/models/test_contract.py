@@ -208,7 +208,11 @@ def test_verbs(row, trained, digits):
     outputs = model.predict(inputs(row, x), verbose=0)
     own = outputs["z" if "indices" in outputs else "z_mean"]
     np.testing.assert_allclose(z, own, atol=1e-5)
+    kept = z.copy()
     np.testing.assert_allclose(model.encode(x, batch_size=7, **c), z, atol=1e-5)
+    model.encode(x[::-1], **{name: value[::-1] for name, value in c.items()})
+    np.testing.assert_array_equal(z, kept)  # its memory is its own
+    assert z.flags.writeable
     one = {name: value[3:4] for name, value in c.items()}
     np.testing.assert_allclose(model.encode(x[3:4], **one)[0], z[3], atol=1e-5)
     np.testing.assert_allclose(model.reconstruct(x, **c), model.decode(z, **c), atol=1e-5)

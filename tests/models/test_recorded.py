@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import keras_aevae as ka
 from keras_aevae import networks
-from keras_aevae.models.recorded import MOST_SHAPES, Recorded, write
+from keras_aevae.models.recorded import MOST_SHAPES, Recorded, fuse_biases, write
 
 SHAPE, LATENT = (6,), 2
 
@@ -282,3 +283,25 @@ def test_one_variable_takes_anothers_value():
     for expected in (2.0, 1.0, 2.0, 1.0):
         assert float(recorded(torch.zeros(1))) == expected
         assert [float(a.value), float(b.value)] == [expected, 3.0 - expected]
+
+
+@pytest.mark.parametrize(
+    "function, products",
+    [
+        (lambda x, w, b: x @ w + b, ["addmm"]),
+        (lambda x, w, b: torch.add(x @ w, b, alpha=2), ["mm"]),
+        (lambda x, w, b: (y := x @ w) + b + y, ["mm"]),
+        (lambda x, w, b: x @ w + b[None], ["mm"]),
+        (lambda x, w, b: x @ w + b.double(), ["mm"]),
+    ],
+)
+def test_a_product_and_its_bias_become_one(function, products):
+    values = [torch.rand(shape) for shape in ((5, 3), (3, 4), (4,))]
+    graph = make_fx(function, tracing_mode="fake")(*values)
+    fuse_biases(graph.graph)
+    graph.recompile()
+    names = [
+        str(node.target).split(".")[1] for node in graph.graph.nodes if "mm" in str(node.target)
+    ]
+    assert names == products
+    torch.testing.assert_close(graph(*values), function(*values))

@@ -55,7 +55,8 @@ def precision_recall(real, fake, neighbours=5):
 
     of_real, of_fake = radii(real), radii(fake)
     balls, recalled, covered, start = np.zeros(len(fake), "int64"), 0, 0, 0
-    for distances in pairwise_distances_chunked(real, fake):  # some rows of real at a time
+    # some rows of real at a time: so many that their distances fill these MiB
+    for distances in pairwise_distances_chunked(real, fake, working_memory=128):
         held = distances < of_real[start : start + len(distances), None]
         balls += held.sum(axis=0)
         covered += held.any(axis=1).sum()

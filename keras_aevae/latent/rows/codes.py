@@ -6,10 +6,11 @@ import numpy as np
 
 from keras_aevae.latent import measures
 from keras_aevae.latent.rows.row import Row
-from keras_aevae.latent.rows.sizes import JACOBIANS
+from keras_aevae.latent.rows.sizes import DRAWS, JACOBIANS, TEST
 
 # What the codes of test images are: draws from a VAE's clouds, or their middles. Points have one.
-KINDS = {"draws": ("", ""), "codes": ("_of_means", ", middles of clouds")}
+CODE_KINDS = {"draws": ("", ""), "codes": ("_of_means", ", middles of clouds")}
+NARROWER = {"draws": "", "codes": " Middles are narrower than the prior even where all is well."}
 
 
 def of_kind(o, part, kind):
@@ -81,13 +82,14 @@ CODES = (
     ),
     *(
         row
-        for kind, (suffix, words) in KINDS.items()
+        for kind, (suffix, words) in CODE_KINDS.items()
         for row in (
             Row(
                 f"code_scale{suffix}",
                 f"Size of the codes{words}",
                 "",
-                "Root mean square of a code's coordinates. Codes drawn from N(0, I) have 1.",
+                "Root mean square of a code's coordinates. Codes drawn from N(0, I) have 1."
+                + NARROWER[kind],
                 functools.partial(code_scale, kind=kind),
             ),
             Row(
@@ -104,9 +106,9 @@ CODES = (
                 f"Codes against the prior (MMD){words}",
                 "",
                 "Squared maximum mean discrepancy of codes and draws from the prior; about 0 where "
-                "they have one distribution.",
+                "they have one distribution." + NARROWER[kind],
                 functools.partial(discrepancy, kind=kind),
-                "lower",
+                "" if NARROWER[kind] else "lower",
                 "{:z.4f}",
             ),
             Row(
@@ -115,9 +117,9 @@ CODES = (
                 "",
                 "Share of the prior's draws that lie farther from every code than codes lie from "
                 "each other (95 %). Draws of the codes' own distribution have 0.05. Codes that are "
-                "much larger than the prior hide its draws among them, with 0.",
+                "much larger than the prior hide its draws among them, with 0." + NARROWER[kind],
                 functools.partial(holes, kind=kind, source="prior"),
-                "lower",
+                "" if NARROWER[kind] else "lower",
             ),
         )
     ),
@@ -137,6 +139,7 @@ CODES = (
         "The part of the KL that tells images apart; at most the logarithm of their number: what "
         "is beyond shows as total correlation.",
         functools.partial(kl_part, name="mutual_information"),
+        of=(TEST, DRAWS),
     ),
     Row(
         "total_correlation",
@@ -145,6 +148,7 @@ CODES = (
         "The part by which dimensions depend on each other over all images; with all that the "
         "information can't show where it is at the logarithm of the number of images.",
         functools.partial(kl_part, name="total_correlation"),
+        of=(TEST, DRAWS),
     ),
     Row(
         "dimension_wise_kl",
@@ -153,6 +157,7 @@ CODES = (
         "The part by which each dimension's codes, over all images, leave the prior.",
         functools.partial(kl_part, name="dimension_wise_kl"),
         "lower",
+        of=(TEST, DRAWS),
     ),
     Row(
         "lipschitz",

@@ -108,7 +108,8 @@ FIT = (
             f"generalization_gap_{word}",
             f"Generalisation gap, {word} end",
             "nats",
-            "Of its 95 % interval over the choice of the examples, by the bootstrap.",
+            "Of its 95 % interval over the choice of the examples, by the bootstrap: of one run or "
+            "part of the test data, and the mean of them.",
             functools.partial(end_of_gap, end=end),
             "",
             "{:+z.2f}",

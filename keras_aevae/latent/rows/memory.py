@@ -4,7 +4,7 @@ import functools
 
 from keras_aevae.latent.measures.memorization import share_nearer
 from keras_aevae.latent.rows.row import Row, mean
-from keras_aevae.latent.rows.sizes import FEW, TRAIN
+from keras_aevae.latent.rows.sizes import ALL_TRAIN, COMPARED
 
 OF = {
     "reconstructions": "Reconstructions",
@@ -38,18 +38,18 @@ MEMORY = tuple(
             functools.partial(preference, what=what),
             "lower",
             "{:+z.3f}",
-            (FEW,),
+            (COMPARED,),
         ),
         Row(
             f"nearest_training_distance_{what}",
             f"{words}, distance to the nearest training image",
             "",
-            "In pixels, over that of test images. 0: copies. Blurred images are below 1 without "
-            "being copies: read the row above first.",
+            "Mean distance in pixel space, divided by that of test images. 0: copies. Blurred "
+            "images are below 1 without being copies: read the row above first.",
             functools.partial(distance, what=what),
             "",
             "{:z.3f}",
-            (FEW, TRAIN),
+            (COMPARED, ALL_TRAIN),
         ),
         Row(
             f"memorization_{what}",
@@ -60,7 +60,7 @@ MEMORY = tuple(
             functools.partial(memorization, what=what),
             "",
             "{:z.3f}",
-            (FEW, TRAIN),
+            (COMPARED, ALL_TRAIN),
         ),
     )
 )

@@ -21,7 +21,7 @@ def length(o, part, method, between_classes):
 
 
 # Key and words of each kind of path, and what gives it.
-KINDS = {
+PATH_KINDS = {
     "": ("straight paths", {"method": "linear", "between_classes": False}),
     "_between": ("straight paths between classes", {"method": "linear", "between_classes": True}),
     "_spherical": ("spherical paths", {"method": "spherical", "between_classes": False}),
@@ -30,8 +30,8 @@ KINDS = {
         {"method": "spherical", "between_classes": True},
     ),
 }
-# key: name, meaning, measure, better, of
-KINDS_OF_ROWS = (
+# key, name, meaning, measure, better, and what it is of: paths of each kind, and more
+MEASURES = (
     (
         "midpoint",
         "Half-way images",
@@ -39,7 +39,8 @@ KINDS_OF_ROWS = (
         "along an arc round the origin.",
         midpoint,
         "lower",
-        (sizes.HALF_WAY, sizes.TEST),
+        sizes.HALF_WAY,
+        (sizes.TEST,),
     ),
     (
         "evenness",
@@ -47,7 +48,8 @@ KINDS_OF_ROWS = (
         "Mean step of a path over its largest, in features: 1 where the image changes evenly.",
         evenness,
         "higher",
-        (sizes.PATHS,),
+        sizes.PATHS,
+        (),
     ),
     (
         "length",
@@ -55,7 +57,8 @@ KINDS_OF_ROWS = (
         "In features, over the straight distance of its ends: 1 is the shortest.",
         length,
         "lower",
-        (sizes.PATHS,),
+        sizes.PATHS,
+        (),
     ),
 )
 PATHS = tuple(
@@ -66,8 +69,8 @@ PATHS = tuple(
         meaning,
         functools.partial(measure, **settings),
         better,
-        of=of,
+        of=(of[settings["between_classes"]], *more),
     )
-    for key, name, meaning, measure, better, of in KINDS_OF_ROWS
-    for suffix, (words, settings) in KINDS.items()
+    for key, name, meaning, measure, better, of, more in MEASURES
+    for suffix, (words, settings) in PATH_KINDS.items()
 )

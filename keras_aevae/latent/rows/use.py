@@ -9,7 +9,7 @@ from keras_aevae.latent.rows.row import Row
 from keras_aevae.latent.rows.sizes import ANOMALIES, FEW_LABELS, LABELS, MANY_LABELS, TEST
 
 # What a probe is given: key, words, and the `Observations` of training and of test images.
-KINDS = {
+PROBE_INPUTS = {
     "": ("", "codes"),
     "_of_draws": (", draws from the clouds", "draws"),
     "_whitened": (", whitened codes", "whitened"),
@@ -67,10 +67,10 @@ USE = (
     *(
         Row(
             f"{key}_{count}{suffix}",
-            f"{name}, {words}{KINDS[suffix][0]}",
+            f"{name}, {words}{PROBE_INPUTS[suffix][0]}",
             "",
             f"{meaning} Learned from {words}.",
-            functools.partial(probe, measure=measure, labels=labels, kind=KINDS[suffix][1]),
+            functools.partial(probe, measure=measure, labels=labels, kind=PROBE_INPUTS[suffix][1]),
             "higher",
             "{:z.3f}",
             (TEST, LABELS[labels]),
@@ -85,10 +85,10 @@ USE = (
     *(
         Row(
             name + suffix,
-            f"Clusters against classes, {short}{KINDS[suffix][0]}",
+            f"Clusters against classes, {short}{PROBE_INPUTS[suffix][0]}",
             "",
             meaning,
-            functools.partial(clusters, kind=KINDS[suffix][1], name=name),
+            functools.partial(clusters, kind=PROBE_INPUTS[suffix][1], name=name),
             "higher",
         )
         for suffix in ("", "_whitened")
