@@ -164,7 +164,7 @@ def shared(x):
     """A tensor as a NumPy array, of the same memory where it can be."""
     if keras.backend.standardize_dtype(x.dtype) == "bfloat16":
         return keras.ops.convert_to_numpy(x)
-    return np.asarray(x.detach().cpu() if keras.backend.backend() == "torch" else x)
+    return x.detach().cpu().numpy() if keras.backend.backend() == "torch" else np.asarray(x)
 
 
 def run_in_batches(function, x, batch_size, verbose=0):
