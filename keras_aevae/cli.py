@@ -122,9 +122,7 @@ def train(model, dataset, out, epochs, seed, num_samples):
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
     chosen = recipes.recipe(model, dataset, **changes)
     directory = out or pathlib.Path(chosen.name)
-    _, metadata = pretrain(
-        chosen, directory, num_samples=num_samples, callbacks=[epoch_bar()], verbose=0
-    )
+    _, metadata = pretrain(chosen, directory, num_samples=num_samples)
     for name, value in metadata["measured"].items():
         click.echo(f"{name:30} {value:12.6g}")
     # The whole path: a bare name would be taken for the shipped preset of that name.

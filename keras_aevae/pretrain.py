@@ -24,7 +24,7 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
         recipe: a `keras_aevae.recipes.Recipe`.
         directory: the preset's folder, such as "presets/vae_mlp_digits/1".
         num_samples: importance samples of the test log-likelihood.
-        callbacks, verbose: those of `fit`.
+        callbacks, verbose: those of `fit`; `verbose` that of measuring, too.
 
     Returns:
         The model and the metadata that was saved.
@@ -40,7 +40,7 @@ def pretrain(recipe, directory, *, num_samples=1000, callbacks=(), verbose=1):
     train, test = recipe.inputs()
     metadata = {
         "recipe": dataclasses.asdict(recipe),
-        "measured": latent.summary(model, train, test, num_samples=num_samples),
+        "measured": latent.summary(model, train, test, num_samples=num_samples, verbose=verbose),
         "training": training(clock.seconds, command(recipe, num_samples)),
     }
     text = card(recipe.name, f"\n{recipe.note}\n" if recipe.note else "", metadata)

@@ -77,8 +77,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
             "num_samples": num_samples,
         }
     if hasattr(model, "quantizer"):
-        indices = model.encode_indices(x_test, batch_size=batch_size)
+        indices = model.encode_indices(x_test, **settings)
         numbers["perplexity"] = perplexity(indices, model.quantizer.num_codes)
         if model.prior is not None:
-            numbers["test_elbo"] = mean(model.elbo(x_test, batch_size=batch_size))
+            numbers["test_elbo"] = mean(model.elbo(x_test, **settings))
     return numbers

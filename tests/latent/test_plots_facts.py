@@ -95,6 +95,7 @@ def test_conditional_models_are_told_beside_others_that_are_not(mixed, x):
     for row, images in zip(tiles(figure.axes[1], 2, 5), path):
         np.testing.assert_allclose(row[1:-1], enlarged(images), atol=1e-5)
 
+    drawn(plots.codes(mixed, x, condition=2))  # one for all
     figure = plots.codes(mixed, x, condition=y)
     points = np.asarray(figure.axes[1].collections[0].get_offsets())
     lengths = np.sqrt(((points[:, None] - points) ** 2).sum(axis=-1))

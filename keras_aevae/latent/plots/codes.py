@@ -30,9 +30,9 @@ def codes(models, x, labels=None, *, class_names=None, condition=None):
             their order where they aren't integers, so that the map can be read without its colours;
             beyond ten classes colours repeat.
         class_names: what classes 0, 1, ... are called, for a legend.
-        condition: what conditional models are told of each example, shape (n,) for labels; others
-            are told nothing. What a model is told its codes needn't say, so its classes may lie
-            upon each other, and that is as it should be.
+        condition: what conditional models are told of each example, shape (n,) for labels, or of
+            all; others are told nothing. What a model is told its codes needn't say, so its classes
+            may lie upon each other, and that is as it should be.
 
     Returns:
         A matplotlib `Figure`.
@@ -103,7 +103,7 @@ def clouds(axes, model, x, basis, examples, settings):
     from matplotlib.patches import Ellipse
 
     for colour, i in examples.items():
-        own = {key: values[i] for key, values in settings.items()}
+        own = {k: v[i] if np.shape(v)[:1] == (len(x),) else v for k, v in settings.items()}
         copies = np.repeat(x[i : i + 1], DRAWS, axis=0)
         draws = model.encode(copies, sample=True, **own) @ basis.T
         variances, directions = np.linalg.eigh(np.cov(draws.T))
