@@ -161,10 +161,10 @@ def pad_to_bucket(x, batch_size):
 
 
 def shared(x):
-    """A tensor as a NumPy array, of the same memory where it can be."""
+    """A tensor or an array as a NumPy array, of the same memory where it can be."""
     if keras.backend.standardize_dtype(x.dtype) == "bfloat16":
         return keras.ops.convert_to_numpy(x)
-    return x.detach().cpu().numpy() if keras.backend.backend() == "torch" else np.asarray(x)
+    return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
 def run_in_batches(function, x, batch_size, verbose=0):
