@@ -161,8 +161,7 @@ def epoch_bar():
             self.bar.render_progress()
 
         def on_epoch_end(self, epoch, logs=None):
-            # A resumed run starts at a later epoch than 0.
-            self.bar.update(epoch + 1 - self.bar.pos, logs["loss"])
+            self.bar.update(1, logs["loss"])
 
         def on_train_end(self, logs=None):
             self.bar.render_finish()
