@@ -17,10 +17,11 @@ def check_dataset(dataset):
         )
 
 
-def encode_factors(model, dataset, factors):
+def encode_factors(model, dataset, factors, bar):
     """The codes of the images with these factors, (n, latent_dim), a part of them at a time."""
-    parts = [
-        np.asarray(model.encode(dataset.render(factors[i : i + AT_A_TIME])), "float64")
-        for i in range(0, len(factors), AT_A_TIME)
-    ]
+    parts = []
+    for i in range(0, len(factors), AT_A_TIME):
+        x = dataset.render(factors[i : i + AT_A_TIME])
+        parts.append(np.asarray(model.encode(x), "float64"))
+        bar.add(len(x))
     return np.concatenate(parts)

@@ -1,11 +1,12 @@
 """Can one tell from how codes differ which factor did not?"""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._interventions import check_dataset, encode_factors
 
 
-def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, seed=0):
+def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, seed=0, verbose=0):
     """The accuracy with which a linear classifier tells the factor that pairs of images share from
     the mean distance of their codes along each dimension.
 
@@ -25,6 +26,7 @@ def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, 
         size: pairs in each. By default 1 920 000 images are drawn and encoded in all: take fewer
             points for a first look.
         seed: of the factors.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -42,13 +44,14 @@ def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, 
 
     check_dataset(dataset)
     rng = np.random.default_rng(seed)
+    bar = keras.utils.Progbar(2 * (num_train + num_test) * size, verbose=verbose)
 
     def differences(number):
         shared = rng.integers(len(dataset.factor_sizes), size=number)  # one for all of a point
         pairs = dataset.sample_factors(2 * number * size, rng=rng).reshape(number, size, 2, -1)
         which = np.arange(number)
         pairs[which, :, 1, shared] = pairs[which, :, 0, shared]
-        codes = encode_factors(model, dataset, pairs.reshape(2 * number * size, -1))
+        codes = encode_factors(model, dataset, pairs.reshape(2 * number * size, -1), bar)
         codes = codes.reshape(number, size, 2, -1)
         return np.abs(codes[:, :, 0] - codes[:, :, 1]).mean(axis=1), shared
 

@@ -1,5 +1,6 @@
 """Disentanglement, completeness and informativeness."""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._factors import split
@@ -8,7 +9,7 @@ from keras_aevae.latent.measures._factors import split
 NOTHING = 1e-11
 
 
-def dci(codes, factors, codes_test, factors_test, *, seed=0, **settings):
+def dci(codes, factors, codes_test, factors_test, *, seed=0, verbose=0, **settings):
     """Disentanglement, completeness and informativeness, from how much trees that predict each
     factor use of each latent dimension: R_jk, of dimension j for factor k.
 
@@ -34,6 +35,7 @@ def dci(codes, factors, codes_test, factors_test, *, seed=0, **settings):
             the usual number.
         codes_test, factors_test: others for the accuracy; 5000 is the usual number.
         seed: of the trees.
+        verbose: 1 for a progress bar.
         settings: other arguments of scikit-learn's `GradientBoostingClassifier`, such as
             `n_estimators=20` for a faster look.
 
@@ -54,8 +56,10 @@ def dci(codes, factors, codes_test, factors_test, *, seed=0, **settings):
 
     codes, factors, codes_test, factors_test = split(codes, factors, codes_test, factors_test)
     importance, accuracy = np.zeros((codes.shape[1], factors.shape[1])), []
+    model = GradientBoostingClassifier(random_state=seed, **settings)
+    bar = keras.utils.Progbar(factors.shape[1] * model.n_estimators, verbose=verbose)
     for k, (known, wanted) in enumerate(zip(factors.T, factors_test.T)):
-        model = GradientBoostingClassifier(random_state=seed, **settings).fit(codes, known)
+        model.fit(codes, known, monitor=lambda *_: bar.add(1))
         importance[:, k] = model.feature_importances_
         accuracy.append(model.score(codes_test, wanted))
     total = importance.sum() or 1.0

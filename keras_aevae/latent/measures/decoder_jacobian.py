@@ -1,5 +1,6 @@
 """How strongly, and in how many directions, decoded data answer to the code."""
 
+import keras
 import numpy as np
 
 from keras_aevae._checks import check_number
@@ -9,7 +10,7 @@ from keras_aevae.latent.measures._features import check_pair
 AT_A_TIME = 1 << 23
 
 
-def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2):
+def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2, verbose=0):
     """The singular values of the decoder's Jacobian dE[x|z]/dz at each code, descending.
 
         J b_i ~ (E[x | z + h b_i] - E[x | z - h b_i]) / 2h,   b_i the rows of `basis`
@@ -32,6 +33,7 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2):
         codes: where, shape (n, latent_dim).
         basis: directions, shape (k, latent_dim), by default each dimension.
         step: h, in units of `basis`.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float64 array of shape (n, k); zeros at the end where k is above the number of data
@@ -58,6 +60,7 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2):
     rows = max(1, AT_A_TIME // (2 * k * size))
     steps = step * np.concatenate([basis, -basis])
     result = np.zeros((len(codes), k))
+    bar = keras.utils.Progbar(len(codes), verbose=verbose)
     for start in range(0, len(codes), rows):
         part = codes[start : start + rows]
         z = (part[:, None] + steps).reshape(-1, codes.shape[1]).astype("float32")
@@ -65,4 +68,5 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2):
         jacobian = (decoded[:, 0] - decoded[:, 1]) / (2 * step)
         squares = np.linalg.eigvalsh(jacobian @ jacobian.transpose(0, 2, 1))
         result[start : start + rows] = np.sqrt(np.maximum(squares[:, ::-1], 0))
+        bar.add(len(part))
     return result

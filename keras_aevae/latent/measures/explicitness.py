@@ -1,11 +1,12 @@
 """Can the factors be read off the code, linearly?"""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._factors import split
 
 
-def explicitness(codes, factors, codes_test, factors_test):
+def explicitness(codes, factors, codes_test, factors_test, verbose=0):
     """How well a linear classifier reads the factors off the whole code: its area under the ROC
     curve, one value against the others, averaged over values and then over factors.
 
@@ -23,6 +24,7 @@ def explicitness(codes, factors, codes_test, factors_test):
         codes, factors: codes (n, latent_dim) and factors (n, factors) to fit the classifier on;
             10 000 is the usual number.
         codes_test, factors_test: others to score it on; 5000 is the usual number.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -44,7 +46,7 @@ def explicitness(codes, factors, codes_test, factors_test):
     codes, factors, codes_test, factors_test = split(codes, factors, codes_test, factors_test)
     scaler = StandardScaler().fit(codes)
     codes, codes_test = scaler.transform(codes), scaler.transform(codes_test)
-    areas = []
+    areas, bar = [], keras.utils.Progbar(factors.shape[1], verbose=verbose)
     for known, wanted in zip(factors.T, factors_test.T):
         model = OneVsRestClassifier(LogisticRegression(max_iter=1000)).fit(codes, known)
         scores = model.predict_proba(codes_test)
@@ -54,4 +56,5 @@ def explicitness(codes, factors, codes_test, factors_test):
             if 0 < np.sum(wanted == value) < len(wanted)
         ]
         areas.append(np.mean(each))
+        bar.add(1)
     return float(np.mean(areas))

@@ -1,5 +1,6 @@
 """Does each factor hold a latent dimension still?"""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._interventions import check_dataset, encode_factors
@@ -15,6 +16,7 @@ def factor_vae_score(
     num_variance=10_000,
     min_deviation=0.05,
     seed=0,
+    verbose=0,
 ):
     """The accuracy with which the latent dimension that varies least tells which factor is fixed.
 
@@ -40,6 +42,7 @@ def factor_vae_score(
         num_variance: images from which the variance over all data is estimated.
         min_deviation: below which a dimension is left out.
         seed: of the factors.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -56,7 +59,9 @@ def factor_vae_score(
     """
     check_dataset(dataset)
     rng = np.random.default_rng(seed)
-    of_all = encode_factors(model, dataset, dataset.sample_factors(num_variance, rng=rng))
+    images = num_variance + (num_train + num_test) * size
+    bar = keras.utils.Progbar(images, verbose=verbose)
+    of_all = encode_factors(model, dataset, dataset.sample_factors(num_variance, rng=rng), bar)
     variance = of_all.var(axis=0, ddof=1)
     used = np.sqrt(variance) >= min_deviation
     if not used.any():
@@ -67,7 +72,7 @@ def factor_vae_score(
         factors = dataset.sample_factors(number * size, rng=rng).reshape(number, size, -1)
         sets = np.arange(number)
         factors[sets, :, shared] = factors[sets, 0, shared][:, None]
-        codes = encode_factors(model, dataset, factors.reshape(number * size, -1))
+        codes = encode_factors(model, dataset, factors.reshape(number * size, -1), bar)
         local = codes.reshape(number, size, -1).var(axis=1, ddof=1)
         return np.argmin(np.where(used, local / np.where(used, variance, 1), np.inf), 1), shared
 

@@ -1,12 +1,14 @@
 """How much of the prior lies where no codes are."""
 
+import keras
 import numpy as np
 
 from keras_aevae._checks import check_number
 from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures._neighbours import nearest
 
 
-def holes(codes, draws, level=0.95):
+def holes(codes, draws, level=0.95, verbose=0):
     """The share of draws from the prior that are farther from every code than codes are from each
     other.
 
@@ -25,6 +27,7 @@ def holes(codes, draws, level=0.95):
         draws: from the prior, shape (m, latent_dim): what `sample` decodes. For an AE a fitted
             Gaussian's.
         level: of the quantile.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -40,15 +43,13 @@ def holes(codes, draws, level=0.95):
     latent.holes(ring, rng.normal(size=(2000, 2)))  # nearly 1: the prior draws inside and outside
     ```
     """
-    return float(np.mean(in_holes(codes, draws, level)))
+    return float(np.mean(in_holes(codes, draws, level, verbose)))
 
 
-def in_holes(codes, draws, level=0.95):
+def in_holes(codes, draws, level=0.95, verbose=0):
     """Of each of `draws`, whether it is in a hole: what `holes` is the mean of."""
-    from sklearn.neighbors import NearestNeighbors
-
     level = check_number("level", level, minimum=0, exclusive=True, maximum=1)
     codes, draws = check_pair(codes, draws, names=("codes", "draws"))
-    nearest = NearestNeighbors(n_neighbors=1).fit(codes)
-    among_codes = nearest.kneighbors()[0][:, 0]  # of each code the others
-    return nearest.kneighbors(draws)[0][:, 0] > np.quantile(among_codes, level)
+    bar = keras.utils.Progbar(len(codes) + len(draws), verbose=verbose)
+    among_codes = nearest(codes, codes, bar, count=2)[0][:, 1]  # the first is the code itself
+    return nearest(draws, codes, bar)[0][:, 0] > np.quantile(among_codes, level)

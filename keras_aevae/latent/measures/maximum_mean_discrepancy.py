@@ -1,5 +1,6 @@
 """How far apart two sets are, in what a kernel sees of them."""
 
+import keras
 import numpy as np
 
 from keras_aevae._checks import check_name, check_number
@@ -29,7 +30,7 @@ KERNELS = {
 }
 
 
-def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None):
+def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None, verbose=0):
     """The squared maximum mean discrepancy, by its unbiased estimator.
 
         E k(x, x') + E k(y, y') - 2 E k(x, y),   x != x', y != y'
@@ -53,6 +54,7 @@ def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None):
         real, fake: shapes (n, d) and (m, d).
         kernel: one of the above.
         scale: c.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -75,6 +77,8 @@ def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None):
         scale = default(real.shape[1])
     scale = check_number("scale", scale, minimum=0, exclusive=True)
 
+    bar = keras.utils.Progbar(2 * len(real) + len(fake), verbose=verbose)
+
     def mean(x, y, same):
         """Of the kernel over all pairs, or those of different examples of one set."""
         rows = max(1, AT_A_TIME // len(y))
@@ -86,6 +90,7 @@ def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None):
             total += values.sum()
             if same:
                 total -= function(own, own, own, scale).sum()
+            bar.add(len(part))
         return total / (len(x) * (len(y) - same))
 
     return float(mean(real, real, True) + mean(fake, fake, True) - 2 * mean(real, fake, False))

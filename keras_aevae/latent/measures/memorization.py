@@ -2,12 +2,14 @@
 
 import math
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures._neighbours import nearest
 
 
-def nearest_training_distance(x, x_train):
+def nearest_training_distance(x, x_train, verbose=0):
     """The Euclidean distance of each example to the training example nearest to it.
 
         d(x) = min_i |x - x_i|
@@ -21,6 +23,7 @@ def nearest_training_distance(x, x_train):
     Args:
         x: samples or other examples, shape (n, ...), flattened; their codes or other features also.
         x_train: training examples, shape (m, ...), as many values each.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float array of shape (n,): float32 where both are.
@@ -34,10 +37,10 @@ def nearest_training_distance(x, x_train):
     latent.nearest_training_distance(vae.sample(10, seed=0), x_train)
     ```
     """
-    return distances(x=x, x_train=x_train)
+    return distances(verbose, x=x, x_train=x_train)
 
 
-def memorization_score(fake, x_test, x_train):
+def memorization_score(fake, x_test, x_train, verbose=0):
     """The probability that a sample is nearer to the training set than a test example is.
 
         P(d(fake) < d(x_test)) + P(d(fake) = d(x_test)) / 2,   d(x) = min_i |x - x_i|
@@ -57,6 +60,7 @@ def memorization_score(fake, x_test, x_train):
         fake: samples, shape (n, ...), flattened; their features also, where all three are.
         x_test: data that the model hasn't seen, shape (m, ...).
         x_train: what it was trained on, shape (l, ...).
+        verbose: 1 for two progress bars.
 
     Returns:
         A float.
@@ -71,8 +75,8 @@ def memorization_score(fake, x_test, x_train):
     latent.memorization_score(x_train[:200], x_test, x_train)  # nearly 1: copies
     ```
     """
-    of_fake = distances(fake=fake, x_train=x_train)
-    return share_nearer(of_fake, distances(x_test=x_test, x_train=x_train))
+    of_fake = distances(verbose, fake=fake, x_train=x_train)
+    return share_nearer(of_fake, distances(verbose, x_test=x_test, x_train=x_train))
 
 
 def share_nearer(of_fake, of_test):
@@ -83,15 +87,14 @@ def share_nearer(of_fake, of_test):
     return float(pairs / (len(of_test) * len(of_fake)))
 
 
-def distances(**arrays):
+def distances(verbose, **arrays):
     """Of each of the first array's examples to the nearest of the second's."""
-    from sklearn.metrics import pairwise_distances_argmin
-
     x, x_train = map(flattened, arrays.values())
     dtype = np.result_type(x, x_train, "float32")
     x, x_train = check_pair(x, x_train, least=1, names=tuple(arrays), dtype=dtype)
     # scikit-learn's distances come from products, which leave a little of 0.
-    return np.linalg.norm(x - x_train[pairwise_distances_argmin(x, x_train)], axis=1)
+    bar = keras.utils.Progbar(len(x), verbose=verbose)
+    return np.linalg.norm(x - x_train[nearest(x, x_train, bar)[1][:, 0]], axis=1)
 
 
 def flattened(x):

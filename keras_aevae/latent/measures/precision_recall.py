@@ -1,12 +1,14 @@
 """Are samples like the data, and are all the data like some sample?"""
 
+import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures._neighbours import nearest
 
 
-def precision_recall(real, fake, neighbours=5):
+def precision_recall(real, fake, neighbours=5, verbose=0):
     """Precision, recall, density and coverage of samples, by nearest neighbours.
 
     With B(x) the ball around x that reaches its k-th nearest neighbour in x's own set:
@@ -30,6 +32,7 @@ def precision_recall(real, fake, neighbours=5):
         real, fake: features of the data and of samples, (n, d) and (m, d), more than `neighbours`
             of each; equal sizes, 10 000 being usual.
         neighbours: k.
+        verbose: 1 for a progress bar.
 
     Returns:
         A dict of floats: "precision", "recall", "density", "coverage".
@@ -45,15 +48,12 @@ def precision_recall(real, fake, neighbours=5):
     ```
     """
     from sklearn.metrics import pairwise_distances_chunked
-    from sklearn.neighbors import NearestNeighbors
 
     k = check_positive_integer("neighbours", neighbours)
     real, fake = check_pair(real, fake, least=k + 1)
-
-    def radii(x):  # the first neighbour is the point itself
-        return NearestNeighbors(n_neighbors=k + 1).fit(x).kneighbors(x)[0][:, -1]
-
-    of_real, of_fake = radii(real), radii(fake)
+    bar = keras.utils.Progbar(2 * len(real) + len(fake), verbose=verbose)
+    # the first neighbour is the point itself
+    of_real, of_fake = (nearest(x, x, bar, count=k + 1)[0][:, -1] for x in (real, fake))
     balls, recalled, covered, start = np.zeros(len(fake), "int64"), 0, 0, 0
     # some rows of real at a time: so many that their distances fill these MiB
     for distances in pairwise_distances_chunked(real, fake, working_memory=128):
@@ -62,6 +62,7 @@ def precision_recall(real, fake, neighbours=5):
         covered += held.any(axis=1).sum()
         recalled += (distances < of_fake).any(axis=1).sum()
         start += len(distances)
+        bar.add(len(distances))
     return {
         "precision": float(np.mean(balls > 0)),
         "recall": float(recalled / len(real)),

@@ -1,9 +1,11 @@
 """How much of the labels can be read off frozen codes."""
 
+import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.latent.measures._codes import check_codes
+from keras_aevae.latent.measures._neighbours import AT_A_TIME
 
 
 def linear_probe(codes, labels, codes_test, labels_test):
@@ -39,10 +41,11 @@ def linear_probe(codes, labels, codes_test, labels_test):
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return score(model, codes, labels, codes_test, labels_test)
+    codes, labels, codes_test, labels_test = checked(codes, labels, codes_test, labels_test)
+    return float(model.fit(codes, labels).score(codes_test, labels_test))
 
 
-def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5):
+def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5, verbose=0):
     """The test accuracy of the majority among the nearest codes, by Euclidean distance.
 
     Range: 0 to 1. Noise scores what guessing gives.
@@ -55,6 +58,7 @@ def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5
             or more.
         codes_test, labels_test: others to score on.
         neighbours: how many vote.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -76,14 +80,22 @@ def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5
             f"`codes` must be {neighbours} or more, as many as `neighbours`. Received: "
             f"{len(np.asarray(codes))} codes."
         )
-    return score(KNeighborsClassifier(neighbours), codes, labels, codes_test, labels_test)
+    codes, labels, codes_test, labels_test = checked(codes, labels, codes_test, labels_test)
+    model = KNeighborsClassifier(neighbours).fit(codes, labels)
+    bar, right = keras.utils.Progbar(len(codes_test), verbose=verbose), 0
+    for start in range(0, len(codes_test), AT_A_TIME):
+        part = slice(start, start + AT_A_TIME)
+        found = model.predict(codes_test[part])
+        right += np.sum(found == labels_test[part])
+        bar.add(len(found))
+    return float(right / len(codes_test))
 
 
-def score(model, codes, labels, codes_test, labels_test):
+def checked(codes, labels, codes_test, labels_test):
     codes, labels = check_labelled("labels", codes, labels)
     codes_test, labels_test = check_labelled("labels_test", codes_test, labels_test)
     check_classes(labels)
-    return float(model.fit(codes, labels).score(codes_test, labels_test))
+    return codes, labels, codes_test, labels_test
 
 
 def check_labelled(name, codes, labels):

@@ -1,11 +1,12 @@
 """Does one latent dimension predict a factor much better than the next?"""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._factors import split
 
 
-def separated_attribute_predictability(codes, factors, codes_test, factors_test):
+def separated_attribute_predictability(codes, factors, codes_test, factors_test, verbose=0):
     """Separated attribute predictability (SAP): the accuracy with which the best latent dimension
     predicts a factor less that of the next best, averaged over factors.
 
@@ -23,6 +24,7 @@ def separated_attribute_predictability(codes, factors, codes_test, factors_test)
         codes, factors: codes (n, latent_dim), with latent_dim of at least 2, and factors (n,
             factors) to fit on; 10 000 is the usual number.
         codes_test, factors_test: others to score on; 5000 is the usual number.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -46,9 +48,11 @@ def separated_attribute_predictability(codes, factors, codes_test, factors_test)
             f"codes of shape {codes.shape}."
         )
     accuracy = np.zeros((codes.shape[1], factors.shape[1]))
+    bar = keras.utils.Progbar(accuracy.size, verbose=verbose)
     for j in range(codes.shape[1]):
         for k, (known, wanted) in enumerate(zip(factors.T, factors_test.T)):
             model = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
             accuracy[j, k] = model.fit(codes[:, [j]], known).score(codes_test[:, [j]], wanted)
+            bar.add(1)
     ordered = np.sort(accuracy, axis=0)
     return float(np.mean(ordered[-1] - ordered[-2]))

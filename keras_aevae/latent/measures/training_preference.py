@@ -1,13 +1,15 @@
 """Is what a model makes nearer to its training data than to as many others?"""
 
+import keras
 import numpy as np
 
 from keras_aevae.latent.measures._features import check_pair
+from keras_aevae.latent.measures._neighbours import nearest
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.memorization import flattened
 
 
-def training_preference(fake, x_train, x_test, own=None):
+def training_preference(fake, x_train, x_test, own=None, verbose=0):
     """How often a fake example is nearer to a training example than to any of as many test ones.
 
         P(d(fake, x_train) < d(fake, x_test)) + P(equal) / 2,   d(x, A) the distance to the nearest
@@ -31,6 +33,7 @@ def training_preference(fake, x_train, x_test, own=None):
         x_train, x_test: data of shapes (m, ...) and (l, ...), l at least 2.
         own: where the fakes are reconstructions, the index in `x_test` of what each was made from,
             shape (n,): it is left out among the others.
+        verbose: 1 for a progress bar.
 
     Returns:
         A float.
@@ -45,14 +48,11 @@ def training_preference(fake, x_train, x_test, own=None):
     latent.training_preference(vae.reconstruct(x_test), x_train, x_test, own=range(len(x_test)))
     ```
     """
-    return float(np.mean(preferences(fake, x_train, x_test, own)))
+    return float(np.mean(preferences(fake, x_train, x_test, own, verbose)))
 
 
-def preferences(fake, x_train, x_test, own=None):
+def preferences(fake, x_train, x_test, own=None, verbose=0):
     """Of each fake: 1 where a training example is nearest, 0 where a test one is, 0.5 for both."""
-    from sklearn.metrics import pairwise_distances_argmin
-    from sklearn.neighbors import NearestNeighbors
-
     fake, x_train, x_test = map(flattened, (fake, x_train, x_test))
     dtype = np.result_type(fake, x_train, x_test, "float32")
     fake, x_test = check_pair(fake, x_test, least=1, names=("fake", "x_test"), dtype=dtype)
@@ -68,11 +68,13 @@ def preferences(fake, x_train, x_test, own=None):
             f"{len(x_train)} and {others}. Give fewer of `x_test`."
         )
     x_train = x_train[spaced(len(x_train), others)]
+    bar = keras.utils.Progbar(2 * len(fake), verbose=verbose)
     if own is None:
-        nearest = pairwise_distances_argmin(fake, x_test)
+        closest = nearest(fake, x_test, bar)[1][:, 0]
     else:
-        two = NearestNeighbors(n_neighbors=2).fit(x_test).kneighbors(fake)[1]
-        nearest = np.where(two[:, 0] == np.asarray(own), two[:, 1], two[:, 0])
-    to_test = np.linalg.norm(fake - x_test[nearest], axis=1)
-    to_train = np.linalg.norm(fake - x_train[pairwise_distances_argmin(fake, x_train)], axis=1)
+        two = nearest(fake, x_test, bar, count=2)[1]
+        closest = np.where(two[:, 0] == np.asarray(own), two[:, 1], two[:, 0])
+    # scikit-learn's distances come from products, which leave a little of 0.
+    to_test = np.linalg.norm(fake - x_test[closest], axis=1)
+    to_train = np.linalg.norm(fake - x_train[nearest(fake, x_train, bar)[1][:, 0]], axis=1)
     return (to_train < to_test) + 0.5 * (to_train == to_test)

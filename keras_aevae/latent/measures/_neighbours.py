@@ -1,0 +1,18 @@
+"""The search for nearest examples, which several measures share."""
+
+import numpy as np
+
+# Examples whose neighbours are sought before the progress bar moves on.
+AT_A_TIME = 4096
+
+
+def nearest(x, among, bar, count=1):
+    """Distances to the nearest of `among` and their indices, (n, count) each, for each of `x`."""
+    from sklearn.neighbors import NearestNeighbors
+
+    search, found = NearestNeighbors(n_neighbors=count).fit(among), []
+    for start in range(0, len(x), AT_A_TIME):
+        found.append(search.kneighbors(x[start : start + AT_A_TIME]))
+        bar.add(len(found[-1][0]))
+    distances, indices = zip(*found)
+    return np.concatenate(distances), np.concatenate(indices)
