@@ -103,14 +103,18 @@ def compare(models, seeds, betas, out, **settings):
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="The preset's folder.  [default: MODEL_NETWORK_DATASET]",
 )
-@click.option("--epochs", type=click.IntRange(1), help="By default the recipe's.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="By default the recipe's. A VQ-VAE's prior keeps its own number.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--num-samples",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Importance samples of the test log-likelihood.",
+    help="Importance samples of the test log-likelihood; an AE and a VQ-VAE have none.",
 )
 def train(model, dataset, out, epochs, seed, num_samples):
     """Train MODEL on DATASET by its recipe, measure it, and write a preset.
@@ -152,10 +156,15 @@ def epoch_bar():
     import keras
 
     class EpochBar(keras.callbacks.Callback):
+        trainings = 0
+
         def on_train_begin(self, logs=None):
+            self.trainings += 1
+            beta = getattr(self.model, "beta", 1)
+            with_beta = f", beta {beta:g}" if isinstance(beta, float) and beta != 1 else ""
             self.bar = click.progressbar(
                 length=self.params["epochs"],
-                label=f"Training {self.model.name}",
+                label=f"Training {self.trainings}: {self.model.name}{with_beta}",
                 item_show_func=lambda loss: loss and f"loss {loss:.2f} nats",
             )
             self.bar.render_progress()

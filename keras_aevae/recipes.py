@@ -125,8 +125,9 @@ class Recipe:
             encoder, decoder, likelihood=likelihood, seed=self.seed, name=self.name, **settings
         )
 
-    def train(self, callbacks=(), verbose=1):
-        """The model, trained; `callbacks` and `verbose` are those of `fit`."""
+    def train(self, callbacks=(), prior_callbacks=(), verbose=1):
+        """The model, trained; `callbacks` and `verbose` are those of `fit`, `prior_callbacks` those
+        of the `fit` of its autoregressive prior."""
         keras.utils.set_random_seed(self.seed)
         (x, labels), _ = self._load(binarized=False)
         labels = labels if self.conditional else None
@@ -144,10 +145,12 @@ class Recipe:
             model.fit(inputs, batch_size=self.batch_size, **settings)
         if self.prior:
             (x, _), _ = self.data()  # what the model was trained on: bits, where these were
-            model.prior = self.train_prior(model, x, verbose)
+            model.prior = self.train_prior(
+                model, x, callbacks=list(prior_callbacks), verbose=verbose
+            )
         return model
 
-    def train_prior(self, model, x, verbose):
+    def train_prior(self, model, x, **settings_of_fit):
         """The autoregressive prior of the codes of `x`, trained."""
         settings = dict(self.prior)
         epochs = settings.pop("epochs")
@@ -158,7 +161,7 @@ class Recipe:
         steps = -(-len(x) // self.batch_size) * epochs
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         prior.compile(keras.optimizers.Adam(rate))
-        prior.fit(indices, batch_size=self.batch_size, epochs=epochs, verbose=verbose)
+        prior.fit(indices, batch_size=self.batch_size, epochs=epochs, **settings_of_fit)
         return prior
 
 

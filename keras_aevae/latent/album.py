@@ -9,7 +9,7 @@ import numpy as np
 from keras_aevae.latent import measures, plots
 from keras_aevae.latent.claims import mean
 from keras_aevae.latent.labels import one_of_each
-from keras_aevae.latent.plots._figure import style
+from keras_aevae.latent.plots._figure import colours_of, style
 from keras_aevae.latent.plots._images import check_images
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.words import listing
@@ -66,10 +66,13 @@ def draw_all(album, comparison):
         draw_codes(album, name, o)
         if images:
             draw_images(album, name, o)
-    draw_lines(album, observations)
+    colours = dict(zip(models, colours_of(models)))  # the same in each picture
+    draw_lines(album, observations, colours)
     if points := curve(comparison):
         alt = "Rate against distortion of VAEs trained with several betas."
-        album.draw("rate_distortion", points, alt, plots.rate_distortion, points)
+        if "VAE" in colours:
+            colours[CURVE] = colours["VAE"]
+        album.draw("rate_distortion", points, alt, plots.rate_distortion, points, colours)
 
 
 def examples_of(data):
@@ -188,7 +191,7 @@ def draw_images(album, name, o):
     )
 
 
-def draw_lines(album, observations):
+def draw_lines(album, observations, colours):
     """The figures in which each model is a line."""
     for key, what, values_of, plot in (
         ("spectra", "Variance of the codes along their principal axes", variances, plots.spectra),
@@ -199,7 +202,7 @@ def draw_lines(album, observations):
         values = {name: one for name, one in values.items() if one is not None}
         if values:
             alt = f"{what}, a line for each of {', '.join(values)}."
-            album.draw(key, values, alt, plot, values)
+            album.draw(key, values, alt, plot, values, colours=colours)
 
 
 def variances(o):
@@ -220,10 +223,12 @@ def changes(o):
     return values
 
 
-def plot_changes(values):
-    return plots.spectra(values, ylabel="change of the image")
+def plot_changes(values, colours):
+    return plots.spectra(values, "change of the image", colours)
 
 
+# What the line through VAEs of several betas is called.
+CURVE = "VAEs by their β"
 # What pictures are called where they are missing.
 TITLES = {
     "images": "all pictures of images",
@@ -274,8 +279,8 @@ def curve(comparison):
         if "kl" in one and likelihoods[name] == next(iter(likelihoods.values()))
     }
     if comparison.rate_distortion:
-        own = [(*point, "β 1") for point in points.pop("VAE", [])]
-        points["VAE"] = own + [
+        own = [(*point, "β 1: VAE") for point in points.pop("VAE", [])]
+        points[CURVE] = own + [
             (one["rate"], one["distortion"], f"β {one['beta']:g}")
             for one in comparison.rate_distortion
         ]

@@ -90,7 +90,7 @@ def compare(
     betas = check_betas(betas, recipes)
     data = Data.of(dataset, **known)
     check_shapes(trained, data.shape, dataset)
-    settings = {"callbacks": callbacks, "verbose": verbose}
+    settings = {"callbacks": callbacks, "prior_callbacks": callbacks, "verbose": verbose}
     training = {}
     for r in recipes:
         begin = time.perf_counter()

@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from keras_aevae._checks import check_name
-from keras_aevae.latent.claims import CLAIMS, half_width, judge, mean
+from keras_aevae.latent.claims import CLAIMS, RULE, half_width, judge, mean
 from keras_aevae.latent.rows import GROUPS, ROWS
 
 
@@ -93,6 +93,17 @@ class Comparison:
         """Whether the replicates are parts of the test data, the same for all models."""
         return all(len(runs) == 1 for runs in self.models.values())
 
+    @property
+    def rule(self):
+        """How the `verdicts` came about, in words."""
+        if all(verdict.low is None for verdict in self.verdicts):
+            return (
+                "None is decided: one number of a model says nothing of chance. Give several runs "
+                "of each, or 5000 test examples, which are measured in parts."
+            )
+        test = "paired t" if self.paired else "Welch's t"
+        return RULE.format(test=test, over=self.settings["replicates"])
+
     def to_dict(self):
         """All of it but models and data, as a dict that `json` can write."""
         return {
@@ -157,6 +168,7 @@ class Comparison:
             rows.append([title.upper(), *[""] * len(self.models), ""])
             for row, texts in lines:
                 name = f"  {row.name} ({row.unit})" if row.unit else f"  {row.name}"
+                name += {"lower": " ↓", "higher": " ↑", "": ""}[row.better]
                 sizes = " + ".join(map(str, self.of(row).values())) or "-"
                 rows.append([name, *texts, sizes])
         return ["", *self.models, "n"], rows
@@ -171,8 +183,9 @@ class Comparison:
                 row = ROWS[verdict.claim.key]
                 both = [written(row, self.values(n).get(row.key)) for n in self.pair]
                 lines.append([verdict.claim.text, *both, verdict.verdict])
-            parts.insert(0, aligned(lines))
+            parts = [aligned(lines), self.rule, *parts]
         parts.append(
+            "↓: lower is better, ↑: higher is. "
             f"Features: {self.data.features[1]}. Numbers of {self.settings['replicates']}."
         )
         return "\n\n".join(parts)

@@ -3,11 +3,14 @@
 import collections
 import importlib.resources
 
+import numpy as np
+
 from keras_aevae.latent import measures
 from keras_aevae.latent.album import TITLES, Album, attempt, condition_in_words, draw_all
-from keras_aevae.latent.claims import RULE
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.words import by_model, listing, minus
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def render(comparison):
@@ -27,7 +30,7 @@ def render(comparison):
             books=books,
             latent_dim=max(model.latent_dim for model in first.values()),
             score=score(verdicts) if verdicts else "",
-            rule=rule(comparison),
+            rule=comparison.rule,
             decided=sum(verdict.low is not None for verdict in verdicts),
             labelled=attempt(comparison.data.labels, "test") is not None,
             left_out=left_out(comparison),
@@ -87,8 +90,16 @@ def difference(verdict):
     signed = ("+" if verdict.difference > 0 else "") + text.format(verdict.difference)
     if verdict.low is None:
         return signed
-    ends = f"{text.format(verdict.low)},\N{NO-BREAK SPACE}{text.format(verdict.high)}"
-    return f"{signed} [{ends}]"
+    ends = (beside_zero(text, end) for end in (verdict.low, verdict.high))
+    return f"{signed} [{f',{NO_BREAK}'.join(ends)}]"
+
+
+def beside_zero(text, value):
+    """As `text` writes it, with digits enough to tell it from 0, for a verdict hangs on that."""
+    written = text.format(value)
+    if value and not float(written):
+        return np.format_float_positional(value, precision=1, fractional=False, trim="-")
+    return written
 
 
 def score(verdicts):
@@ -106,23 +117,13 @@ def diagnoses(observations):
         if (posterior := attempt(getattr, o, "posterior")) is None:
             continue
         one = measures.posterior_collapse(*posterior)
+        used, all_of_them = len(one["active"]), o.model.latent_dim
+        unused = f"; those it leaves unused cost {one['wasted_rate']:.1f}"
         found.append(
-            f"{name} uses {len(one['active'])} of {o.model.latent_dim} latent dimensions, for "
-            f"{one['rate']:.1f} nats; those it leaves unused cost {one['wasted_rate']:.1f}. "
-            f"{one['advice']}"
+            f"{name} uses {used} of {all_of_them} latent dimensions, for {one['rate']:.1f} nats"
+            f"{unused if used < all_of_them else ''}. {one['advice']}"
         )
     return found
-
-
-def rule(comparison):
-    """How the claims were judged, in words."""
-    if all(verdict.low is None for verdict in comparison.verdicts):
-        return (
-            "None is decided: one number of a model says nothing of chance. Give several runs of "
-            "each, or 5000 test examples, which are measured in parts."
-        )
-    test = "paired t" if comparison.paired else "Welch's t"
-    return RULE.format(test=test, over=comparison.settings["replicates"])
 
 
 def left_out(comparison):

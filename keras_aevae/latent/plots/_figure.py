@@ -46,6 +46,11 @@ def style():
     return style.context(["default", STYLE])
 
 
+def colours_of(names, chosen=None):
+    """A colour for each of `names`: its `chosen` one, else one of ours by its place."""
+    return [(chosen or {}).get(name, COLOURS[i % len(COLOURS)]) for i, name in enumerate(names)]
+
+
 @contextlib.contextmanager
 def panels(titles, height):
     """A figure in that look, one panel under another, each of `height` inches.

@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._figure import COLOURS
+from keras_aevae.latent.plots._figure import colours_of
 from keras_aevae.latent.plots._labels import broken, spread
 
 HEIGHT = 3.6  # inches, of their panel
 LINE = 18  # characters of a name before it is broken, or it would take the lines their room
 
 
-def draw_lines(axes, values, xlabel, ylabel):
+def draw_lines(axes, values, xlabel, ylabel, colours=None):
     """Draw a dict from names to values, each of shape (k,), over 1, 2, ..., k."""
     from matplotlib.ticker import MaxNLocator
 
-    for i, one in enumerate(values.values()):
+    for one, colour in zip(values.values(), colours_of(values, colours)):
         axes.plot(
             np.arange(1, len(one) + 1),
             one,
-            color=COLOURS[i % len(COLOURS)],
+            color=colour,
             marker="o",
             markersize=3.5 if len(one) <= 40 else 2,
             linewidth=1.6,

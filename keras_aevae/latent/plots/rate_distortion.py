@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._figure import COLOURS, GREY, panels
+from keras_aevae.latent.plots._figure import GREY, colours_of, panels
 from keras_aevae.latent.plots._labels import halo, place, sides
 
 HEIGHT = 4.2
 
 
-def rate_distortion(points):
+def rate_distortion(points, colours=None):
     """Models by the rate of their codes and the distortion of what these decode to.
 
     The rate is the KL to the prior, the distortion the reconstruction error, both in nats; their
@@ -24,6 +24,7 @@ def rate_distortion(points):
             as `[(9.1, 80.2, "β 4"), (25.3, 72.0, "β 1")]`: `latent.kl` and
             `latent.reconstruction_error` of one model trained several times. They are joined in
             order of the rate. A single point stands under its name.
+        colours: dict from names to the matplotlib colours of their lines; others get ours.
 
     Returns:
         A matplotlib `Figure`.
@@ -42,8 +43,8 @@ def rate_distortion(points):
     curves = {name: check_points(name, some) for name, some in points.items()}
     with panels([""], HEIGHT) as (figure, (axes,)):
         labels = []
-        for i, (name, (places, texts)) in enumerate(curves.items()):
-            labels += draw(axes, name, places, texts, COLOURS[i % len(COLOURS)])
+        for (name, (places, texts)), colour in zip(curves.items(), colours_of(curves, colours)):
+            labels += draw(axes, name, places, texts, colour)
         everything = np.concatenate([places for places, _ in curves.values()])
         line_label, where = furnish(axes, everything)
         axes.set_xlabel("rate: KL to the prior, nats")

@@ -6,7 +6,7 @@ from keras_aevae.latent.plots._figure import panels
 from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
 
 
-def rates(values):
+def rates(values, colours=None):
     """A line a model: the nats that each latent dimension carries, the dearest first.
 
     What a line holds below it is the model's rate, its whole KL. A dimension at 0 is switched off:
@@ -21,6 +21,7 @@ def rates(values):
         values: dict from names to the nats of each dimension, numbers of 0 or more in any order,
             each of shape (latent_dim,): what `latent.rate_per_dimension` returns, of VAEs whose
             prior is N(0, I).
+        colours: dict from names to the matplotlib colours of their lines; others get ours.
 
     Returns:
         A matplotlib `Figure`.
@@ -41,7 +42,8 @@ def rates(values):
     """
     values = {name: np.sort(check_rates(name, one))[::-1] for name, one in values.items()}
     with panels([""], HEIGHT) as (figure, (axes,)):
-        draw_lines(axes, values, "latent dimension, by its rate", "rate: KL to the prior, nats")
+        xlabel, ylabel = "latent dimension, by its rate", "rate: KL to the prior, nats"
+        draw_lines(axes, values, xlabel, ylabel, colours)
         axes.set_ylim(0, 1.08 * max(one[0] for one in values.values()) or 1)
         for line in axes.lines:
             line.set_clip_on(False)  # or only half of a mark at 0 shows

@@ -6,7 +6,7 @@ from keras_aevae.latent.plots._figure import panels
 from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
 
 
-def spectra(values, ylabel="variance"):
+def spectra(values, ylabel="variance", colours=None):
     """A line a model: its values from the largest to the smallest, on a logarithmic scale.
 
     A flat line uses all of its directions alike; one that falls off a cliff lies near a subspace of
@@ -20,6 +20,7 @@ def spectra(values, ylabel="variance"):
         values: dict from names to numbers of 0 or more, descending, each of shape (k,): what
             `latent.covariance_spectrum` returns, or the singular values of a decoder's Jacobian.
         ylabel: what these numbers are.
+        colours: dict from names to the matplotlib colours of their lines; others get ours.
 
     Returns:
         A matplotlib `Figure`.
@@ -37,7 +38,7 @@ def spectra(values, ylabel="variance"):
 
     values = {name: check_spectrum(name, one) for name, one in values.items()}
     with panels([""], HEIGHT) as (figure, (axes,)):
-        draw_lines(axes, values, "rank", ylabel)
+        draw_lines(axes, values, "rank", ylabel, colours)
         smallest = min(one[one > 0].min() for one in values.values())
         largest = max(one.max() for one in values.values())
         axes.set_yscale("log", nonpositive="clip")
