@@ -91,7 +91,8 @@ def compare(models, seeds, betas, out, **settings):
         **settings,
     )
     click.echo(f"\n{comparison}\n")
-    for path in comparison.save(out):
+    click.echo("Drawing the report")
+    for path in comparison.save(out, verbose=1):
         click.echo(f"Wrote {path}")
 
 

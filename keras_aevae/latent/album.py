@@ -4,6 +4,7 @@ import base64
 import collections
 import io
 
+import keras
 import numpy as np
 
 from keras_aevae.latent import measures, plots
@@ -48,24 +49,29 @@ def attempt(function, *arguments):
         return None
 
 
-def draw_all(album, comparison):
-    """Every picture of the report."""
+def draw_all(album, comparison, verbose=0):
+    """Every picture of the report; `verbose`: 1 for a progress bar."""
     observations = comparison.observations
+    bar = keras.utils.Progbar(3 + 2 * len(observations), verbose=verbose, unit_name="part")
     rows = [row for verdict in comparison.verdicts if (row := effect(verdict, comparison))]
     if rows:
         alt = "; ".join(f"{label}: {verdict}" for label, *_, verdict in rows)
         alt = f"Differences with intervals. {alt}."
         pair = comparison.pair
         album.draw("effects", pair, alt, plots.effects, rows, "difference, % of the mean")
+    bar.add(1)
     models = {name: o.model for name, o in observations.items()}
     album.attempt("images", models, check_images, models)
     images = "images" not in album.missing
     if images:
         draw_reconstructions(album, comparison.data, observations)
+    bar.add(1)
     for name, o in observations.items():
         draw_codes(album, name, o)
+        bar.add(1)
         if images:
             draw_images(album, name, o)
+        bar.add(1)
     colours = dict(zip(models, colours_of(models)))  # the same in each picture
     draw_lines(album, observations, colours)
     if points := curve(comparison):
@@ -73,6 +79,7 @@ def draw_all(album, comparison):
         if "VAE" in colours:
             colours[CURVE] = colours["VAE"]
         album.draw("rate_distortion", points, alt, plots.rate_distortion, points, colours)
+    bar.add(1)
 
 
 def examples_of(data):

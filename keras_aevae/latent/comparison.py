@@ -198,12 +198,13 @@ class Comparison:
 
         return tables_html(self)
 
-    def save(self, path="report.html"):
+    def save(self, path="report.html", verbose=0):
         """Write the report, one self-contained HTML file, and its numbers as JSON beside it.
 
         Args:
             path: of the HTML file, or of a folder to write `report.html` to; made if it isn't
                 there.
+            verbose: 1 for a progress bar; pictures of large data take some seconds.
 
         Returns:
             `(html_path, json_path)`, two `pathlib.Path`.
@@ -211,7 +212,7 @@ class Comparison:
         from keras_aevae.latent.report import render  # here: it loads matplotlib and jinja2
 
         path = report_path(path)
-        html, text = render(self), json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        html, text = render(self, verbose), json.dumps(self.to_dict(), indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
         numbers = path.with_suffix(".json")

@@ -13,13 +13,13 @@ from keras_aevae.latent.words import by_model, listing, minus
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def render(comparison):
-    """The report of a `Comparison`, as HTML text."""
+def render(comparison, verbose=0):
+    """The report of a `Comparison`, as HTML text; `verbose`: 1 for a progress bar."""
     first = {name: runs[0] for name, runs in comparison.models.items()}
     verdicts = comparison.verdicts
     books = [name for name, model in first.items() if hasattr(model, "quantizer")]
     album = Album()
-    draw_all(album, comparison)
+    draw_all(album, comparison, verbose)
     return (
         environment()
         .get_template("report.html.j2")

@@ -65,3 +65,10 @@ def test_the_bar_runs_to_its_end(name, capsys):
     counts = [tuple(map(int, count)) for count in re.findall(r"(\d+)/(\d+)", shown)]
     assert (total, total) in counts
     assert all(done <= of for done, of in counts)
+
+
+def test_the_bar_of_a_report_runs_to_its_end(comparison, tmp_path, capsys):
+    comparison.save(tmp_path)
+    assert capsys.readouterr().out == ""
+    comparison.save(tmp_path, verbose=1)
+    assert "7/7" in re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
