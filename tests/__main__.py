@@ -1,7 +1,8 @@
 """Run the tests on every backend that is installed: `python -m tests [pytest's arguments]`.
 
-Keras chooses its backend once a process, so each backend has a pytest of its own. They run side by
-side, one thread each: the tests' models are too small to gain from more.
+Keras chooses its backend once a process, so each backend has a pytest of its own, and without
+arguments two, so that no processor waits long for the last. They run side by side, one thread each:
+the tests' models are too small to gain from more.
 """
 
 import concurrent.futures
@@ -18,6 +19,7 @@ SETTINGS = {
     # Tests compile much and run little.
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false",
 }
+PARTS = (["tests/models"], ["tests", "--ignore=tests/models"])
 
 
 def run(backend, arguments):
@@ -35,12 +37,16 @@ def main(arguments):
     backends = installed_backends()
     print(f"Testing on {', '.join(backends)}; each prints its results when it is done.", flush=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {pool.submit(run, backend, arguments): backend for backend in backends}
+        running = {
+            pool.submit(run, backend, part): f"{backend} {' '.join(part)}"
+            for part in ([arguments] if arguments else PARTS)
+            for backend in backends
+        }
         for future in concurrent.futures.as_completed(running):
-            result, backend = future.result(), running[future]
-            print(f"\n=== KERAS_BACKEND={backend}\n{result.stdout}", flush=True)
+            result, name = future.result(), running[future]
+            print(f"\n=== KERAS_BACKEND={name}\n{result.stdout}", flush=True)
             if result.returncode:
-                failed.append(backend)
+                failed.append(name)
     print(f"Failed on: {', '.join(failed)}" if failed else "Passed on every backend")
     return 1 if failed else 0
 
