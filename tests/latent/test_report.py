@@ -109,6 +109,9 @@ def test_an_interval_is_not_broken():
     claim = next(claim for claim in CLAIMS if ROWS[claim.key].text == Row.text)
     assert difference(Verdict(claim, "supported", 0.12, 0.1, 0.14)) == "+0.12 [0.10,\xa00.14]"
     assert difference(Verdict(claim, "undecided", -0.12)) == "-0.12"
+    # what leaves out 0 is seen to do so
+    near = Verdict(claim, "contradicted", -0.1, -0.2, -0.00006)
+    assert difference(near) == "-0.10 [-0.20,\xa0-0.00006]"
 
 
 def test_a_conditional_model_is_drawn_and_what_is_not_says_why(rng, tmp_path):
