@@ -44,12 +44,21 @@ def compiled(model, function):
         return tf.function(function, autograph=False, reduce_retracing=False)
 
     if keras.backend.backend() == "torch":
+        import torch
+
         from keras_aevae.models.recorded import recorded_function
 
         recorded = recorded_function(model, function)
+        device = keras.ops.zeros(()).device
+
+        def tensor(x):
+            # Of the same memory where it can be: Keras's conversion costs a small batch dearly.
+            if isinstance(x, np.ndarray) and x.dtype == "float32" and x.flags.carray:
+                return torch.from_numpy(x).to(device)
+            return keras.ops.convert_to_tensor(x)
 
         def call(*arguments):
-            return recorded(*map_leaves(keras.ops.convert_to_tensor, arguments))
+            return recorded(*map_leaves(tensor, arguments))
 
         call.recorded = recorded
         return call
