@@ -104,6 +104,7 @@ class Recorded:
             if not place.users:
                 graph.graph.erase_node(place)
         fuse_biases(graph.graph)
+        fuse_convolutions(graph.graph)
         replay_any_strides(graph.graph)
         graph.recompile()
         if self.compiled:
@@ -128,6 +129,57 @@ def fuse_biases(graph):
         if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
             node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
             graph.erase_node(product)
+
+
+READ_BY = (
+    torch.ops.aten.constant_pad_nd.default,
+    torch.ops.aten.convolution.default,
+    torch.ops.aten.convolution_backward.default,
+)
+
+
+def fuse_convolutions(graph):
+    """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
+
+    Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
+    """
+    aten = torch.ops.aten
+    for node in graph.find_nodes(op="call_function", target=aten.clone.default):
+        only_read = all(user.target in READ_BY for user in node.users)
+        if node.kwargs == {"memory_format": torch.channels_last} and only_read:
+            before = node.args[0]
+            if before.target is aten.clone.default:
+                node.args = before.args
+                if not before.users:
+                    graph.erase_node(before)
+            node.target = aten.contiguous.default
+    for node in graph.find_nodes(op="call_function", target=aten.add.Tensor):
+        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
+            continue
+        last, spread = node.args
+        if (last.target, spread.target) != (aten.permute.default, aten.view.default):
+            continue
+        product, bias = last.args[0], spread.args[0]
+        if product.target is not aten.convolution.default or product.args[2] is not None:
+            continue
+        if len(last.users) > 1 or len(product.users) > 1:
+            continue
+        sizes, a, b = (n.meta["val"] for n in (spread, product, bias))
+        if a.ndim != 4 or last.args[1] != [0, 2, 3, 1] or a.dtype != b.dtype:
+            continue
+        if b.shape != a.shape[1:2] or sizes.shape != (1, 1, 1, len(b)):
+            continue
+        with graph.inserting_before(node):
+            node.target = aten.permute.default
+            node.args = (
+                graph.call_function(
+                    aten.convolution.default, (*product.args[:2], bias, *product.args[3:])
+                ),
+                last.args[1],
+            )
+        for unused in (last, product, spread):
+            if not unused.users:
+                graph.erase_node(unused)
 
 
 def replay_any_strides(graph):
