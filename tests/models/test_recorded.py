@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import keras_aevae as ka
 from keras_aevae import networks
-from keras_aevae.models.recorded import MOST_SHAPES, Recorded, fuse_biases, write
+from keras_aevae.models.recorded import MOST_SHAPES, Recorded, fuse_biases, fuse_convolutions, write
 
 SHAPE, LATENT = (6,), 2
 
@@ -305,3 +306,44 @@ def test_a_product_and_its_bias_become_one(function, products):
     ]
     assert names == products
     torch.testing.assert_close(graph(*values), function(*values))
+
+
+def convolved(pad=None, spread=(1, 1, 1, 4), back=(0, 2, 3, 1), write=False):
+    """A function as Keras has it, of channels-last images, a kernel and a bias."""
+
+    def function(x, kernel, bias):
+        x = x.permute(0, 3, 1, 2).contiguous().clone(memory_format=torch.channels_last)
+        if pad:
+            x = F.pad(x, pad)
+        y = F.conv2d(x, kernel.permute(3, 2, 0, 1).clone(memory_format=torch.channels_last))
+        if write:
+            x.add_(1.0)
+        return y.permute(back) + bias.view(spread)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "function, copies, bias_within",
+    [
+        (convolved(), 0, True),
+        (convolved(pad=(0, 1, 0, 1)), 0, True),
+        (convolved(spread=(4,)), 0, False),  # a view that adds no dimension is none
+        (convolved(back=(0, 1, 3, 2), spread=(1, 4, 1, 1)), 0, False),
+        (convolved(write=True), 1, True),
+    ],
+)
+def test_a_convolution_takes_its_bias_and_images_as_they_lie(function, copies, bias_within):
+    values = [torch.rand(shape) for shape in ((5, 8, 8, 3), (3, 3, 3, 4), (4,))]
+    expected = function(*values)
+    graph = make_fx(function, tracing_mode="fake")(*values)
+    fuse_convolutions(graph.graph)
+    graph.recompile()
+    nodes = graph.graph.find_nodes
+    clones = nodes(op="call_function", target=torch.ops.aten.clone.default)
+    (product,) = nodes(op="call_function", target=torch.ops.aten.convolution.default)
+    assert len(clones) == copies
+    assert (product.args[2] is not None) == bias_within
+    before = [value.clone() for value in values]
+    torch.testing.assert_close(graph(*values), expected)
+    assert all(torch.equal(a, b) for a, b in zip(values, before))
