@@ -330,7 +330,7 @@ def convolved(pad=None, spread=(1, 1, 1, 4), back=(0, 2, 3, 1), write=False):
         (convolved(pad=(0, 1, 0, 1)), 0, True),
         (convolved(spread=(4,)), 0, False),  # a view that adds no dimension is none
         (convolved(back=(0, 1, 3, 2), spread=(1, 4, 1, 1)), 0, False),
-        (convolved(write=True), 1, True),
+        (convolved(write=True), 2, True),
     ],
 )
 def test_a_convolution_takes_its_bias_and_images_as_they_lie(function, copies, bias_within):
