@@ -142,6 +142,7 @@ def fuse_convolutions(graph):
     """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
 
     Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
+    The convolution moves to the place of the sum, which is right for the reason in `fuse_biases`.
     """
     aten = torch.ops.aten
     for node in graph.find_nodes(op="call_function", target=aten.clone.default):
