@@ -41,7 +41,9 @@ def compiled(model, function):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, autograph=False, reduce_retracing=False)
+        run = tf.function(function, autograph=False, reduce_retracing=False)
+        # Given arrays, it would look at each once more.
+        return lambda *arguments: run(*map_leaves(tf.convert_to_tensor, arguments))
 
     if keras.backend.backend() == "torch":
         import torch
@@ -182,12 +184,20 @@ def run_in_batches(function, x, batch_size, verbose=0):
     total = -(-len(first_of(x)) // batch_size) if known else getattr(x, "num_batches", None)
     progress = keras.utils.Progbar(total) if verbose else None
     parts = []
-    for i, batch in enumerate(batches(x, batch_size)):
-        outputs = function(map_leaves(lambda part: pad_to_bucket(part, batch_size), batch))
-        size = operator.itemgetter(slice(len(first_of(batch))))
-        parts.append(map_leaves(size, map_leaves(shared, outputs)))
+
+    def fetch(outputs, size):
+        first = operator.itemgetter(slice(size))
+        parts.append(map_leaves(first, map_leaves(shared, outputs)))
         if progress:
-            progress.update(i + 1)
-    if not parts:
+            progress.update(len(parts))
+
+    running = None
+    for batch in batches(x, batch_size):
+        outputs = function(map_leaves(lambda part: pad_to_bucket(part, batch_size), batch))
+        if running:  # fetched only now: the device may run this batch meanwhile
+            fetch(*running)
+        running = outputs, len(first_of(batch))
+    if not running:
         raise ValueError("`x` must hold at least one example. Received: no batches.")
+    fetch(*running)
     return map_leaves(lambda *arrays: np.concatenate(arrays), *parts)
