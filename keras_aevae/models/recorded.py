@@ -18,6 +18,7 @@ import optree
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from keras_aevae.models import denormals
 from keras_aevae.models.fused_adam import fused_adam
 
 # Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
@@ -37,15 +38,19 @@ class Recorded:
         first: what to call instead of `eagerly` before there are operations; by default that.
         compiled: hand the recorded operations to `torch.compile`.
         name: what it is, for a warning where it can't be recorded; by default none is given.
+        before: called before the operations are replayed, each time.
     """
 
-    def __init__(self, eagerly, step, variables, first=None, compiled=False, name=None):
+    def __init__(
+        self, eagerly, step, variables, first=None, compiled=False, name=None, before=None
+    ):
         self.eagerly = eagerly
         self.first = first or eagerly
         self.step = step
         self.variables = variables
         self.compiled = compiled
         self.name = name
+        self.before = before
         self.graphs = {}
 
     def __call__(self, *arguments):
@@ -61,10 +66,13 @@ class Recorded:
             graph = self.graphs[key] = self.record(arguments)
         if graph in (None, NEVER):
             return self.eagerly(*arguments)
+        if self.before:
+            self.before()
         operations, variables, used, structure = graph
         tensors = itertools.compress([a for a in flat if torch.is_tensor(a)], used)
         with torch.no_grad():
-            outputs = operations(*[v.value for v in variables], *tensors)
+            # Their tensors as they are: a variable's `value` asks for scopes, and takes its time.
+            outputs = operations(*[v._value for v in variables], *tensors)
         return optree.tree_unflatten(structure, outputs)
 
     def record(self, arguments):
@@ -292,6 +300,12 @@ def recorded_step(model, eagerly, training):
     def all_variables():
         return model.variables + model.metrics_variables + model.optimizer.variables
 
-    step = train_step if training else test_step
+    steps = itertools.count(1)
+
+    def flush():
+        if next(steps) % denormals.EVERY == 0:
+            denormals.flush(model.optimizer)
+
+    step, before = (train_step, flush) if training else (test_step, None)
     name = f"The {'training' if training else 'test'} step of {type(model).__name__}"
-    return Recorded(eagerly, step, all_variables, keras_step, compiled, name)
+    return Recorded(eagerly, step, all_variables, keras_step, compiled, name, before)

@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import keras_aevae as ka
 from keras_aevae import networks
+from keras_aevae.models import denormals
 from keras_aevae.models.recorded import MOST_SHAPES, Recorded, fuse_biases, fuse_convolutions, write
 
 SHAPE, LATENT = (6,), 2
@@ -131,6 +132,38 @@ def test_dropout_before_a_frozen_pass_runs_eagerly(x):
 def test_optimizers(optimizer, x):
     model = check_equal(MODELS["VAE"], x, optimizer)
     assert graphs(model.train_function)
+
+
+def denormal(variables):
+    smallest = torch.finfo(torch.float32).tiny
+    return sum(int(((v.value != 0) & (v.value.abs() < smallest)).sum()) for v in variables)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [keras.optimizers.Adam, lambda: keras.optimizers.SGD(1e-3, momentum=0.9)]
+)
+@pytest.mark.parametrize("every, expected", [(denormals.EVERY, False), (10**9, True)])
+def test_moments_do_not_stay_denormal(every, expected, optimizer, monkeypatch):
+    """Of the weights of a pixel that is dark but for the first steps."""
+    monkeypatch.setattr(denormals, "EVERY", every)
+    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(800, *SHAPE)).astype("float32")
+    model = MODELS["VAE"]()
+    model.compile(optimizer())
+    model.fit(x[:40], batch_size=8, verbose=0)
+    x[:, 0] = 0.0
+    model.fit(x, batch_size=8, epochs=11, verbose=0)
+    assert bool(denormal(model.optimizer.variables)) == expected
+
+
+def test_what_is_flushed():
+    optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
+    optimizer.build([keras.Variable(np.zeros(6, "float32"))])
+    velocity = optimizer.variables[-1]
+    velocity.assign([1e-31, -1e-40, 1e-29, -2.0, 0.0, float("nan")])
+    denormals.flush(optimizer)
+    expected = np.array([0, 0, 1e-29, -2, 0, float("nan")], "float32")
+    np.testing.assert_array_equal(velocity.numpy(), expected)
+    assert float(optimizer.learning_rate.numpy()) == np.float32(1e-3)
 
 
 def test_noise_is_new_in_every_step(x):
