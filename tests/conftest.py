@@ -16,6 +16,7 @@ ONLY = {
     "distributed/test_torch_callback.py": {"torch"},
     "models/test_fused_adam.py": {"torch", "tensorflow"},
     "models/test_recorded.py": {"torch"},
+    "models/test_recorded_graph.py": {"torch"},
     "models/test_tensorflow_graph.py": {"tensorflow"},
 }
 collect_ignore = [path for path, own in ONLY.items() if keras.backend.backend() not in own]

@@ -20,6 +20,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from keras_aevae.models import denormals
 from keras_aevae.models.fused_adam import fused_adam
+from keras_aevae.models.recorded_graph import simplify
 
 # Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
 MOST_SHAPES = 16
@@ -104,110 +105,11 @@ class Recorded:
                 error,
             )
             return NEVER
-        graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
-        # What isn't used needn't be passed: a verb uses half of the weights.
-        places = graph.graph.find_nodes(op="placeholder")
-        used = [bool(place.users) for place in places]
-        for place in places:
-            if not place.users:
-                graph.graph.erase_node(place)
-        fuse_biases(graph.graph)
-        fuse_convolutions(graph.graph)
-        replay_any_strides(graph.graph)
-        graph.recompile()
+        used = simplify(graph)
         if self.compiled:
             graph = torch.compile(graph, dynamic=False)
         variables = [v for v, needed in zip(variables, used) if needed]
         return graph, variables, used[len(used) - num_tensors :], structure
-
-
-def fuse_biases(graph):
-    """A matrix product and its bias as one operation: one pass over the result less.
-
-    The product moves to the place of the sum; nothing between them writes to what it takes, since
-    all writes are at the end (see `write`).
-    """
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
-        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
-            continue
-        product, bias = node.args
-        if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
-            continue
-        a, b = (n.meta.get("val") for n in (product, bias))
-        if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
-            node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
-            graph.erase_node(product)
-
-
-READ_BY = (
-    torch.ops.aten.constant_pad_nd.default,
-    torch.ops.aten.convolution.default,
-    torch.ops.aten.convolution_backward.default,
-)
-
-
-def fuse_convolutions(graph):
-    """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
-
-    Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
-    The convolution moves to the place of the sum, which is right for the reason in `fuse_biases`.
-    """
-    aten = torch.ops.aten
-    for node in graph.find_nodes(op="call_function", target=aten.clone.default):
-        only_read = all(user.target in READ_BY for user in node.users)
-        if node.kwargs == {"memory_format": torch.channels_last} and only_read:
-            before = node.args[0]
-            if before.target is aten.clone.default:
-                node.args = before.args
-                if not before.users:
-                    graph.erase_node(before)
-            node.target = aten.contiguous.default
-    for node in graph.find_nodes(op="call_function", target=aten.add.Tensor):
-        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
-            continue
-        last, spread = node.args
-        if (last.target, spread.target) != (aten.permute.default, aten.view.default):
-            continue
-        product, bias = last.args[0], spread.args[0]
-        if product.target is not aten.convolution.default or product.args[2] is not None:
-            continue
-        if len(last.users) > 1 or len(product.users) > 1:
-            continue
-        sizes, a, b = (n.meta["val"] for n in (spread, product, bias))
-        if a.ndim != 4 or last.args[1] != [0, 2, 3, 1] or a.dtype != b.dtype:
-            continue
-        if b.shape != a.shape[1:2] or sizes.shape != (1, 1, 1, len(b)):
-            continue
-        with graph.inserting_before(node):
-            node.target = aten.permute.default
-            node.args = (
-                graph.call_function(
-                    aten.convolution.default, (*product.args[:2], bias, *product.args[3:])
-                ),
-                last.args[1],
-            )
-        for unused in (last, product, spread):
-            if not unused.users:
-                graph.erase_node(unused)
-
-
-def replay_any_strides(graph):
-    """Let operations take tensors that were contiguous while recording and aren't afterwards."""
-    for node in graph.nodes:
-        mutated = any(getattr(u.target, "_schema", u).is_mutable for u in node.users if is_call(u))
-        if node.target is torch.ops.aten.view.default and not mutated:
-            node.target = torch.ops.aten.reshape.default
-        if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
-            with graph.inserting_before(node):
-                contiguous = [
-                    graph.call_function(torch.ops.aten.contiguous.default, (gradient,))
-                    for gradient in node.args[1]
-                ]
-            node.update_arg(1, contiguous)
-
-
-def is_call(node):
-    return node.op == "call_function" and hasattr(node.target, "_schema")
 
 
 class Scope(keras.StatelessScope):

@@ -9,13 +9,11 @@ import keras
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch.fx.experimental.proxy_tensor import make_fx
 
 import keras_aevae as ka
 from keras_aevae import networks
 from keras_aevae.models import denormals
-from keras_aevae.models.recorded import MOST_SHAPES, Recorded, fuse_biases, fuse_convolutions, write
+from keras_aevae.models.recorded import MOST_SHAPES, Recorded, write
 
 SHAPE, LATENT = (6,), 2
 
@@ -317,67 +315,3 @@ def test_one_variable_takes_anothers_value():
     for expected in (2.0, 1.0, 2.0, 1.0):
         assert float(recorded(torch.zeros(1))) == expected
         assert [float(a.value), float(b.value)] == [expected, 3.0 - expected]
-
-
-@pytest.mark.parametrize(
-    "function, products",
-    [
-        (lambda x, w, b: x @ w + b, ["addmm"]),
-        (lambda x, w, b: torch.add(x @ w, b, alpha=2), ["mm"]),
-        (lambda x, w, b: (y := x @ w) + b + y, ["mm"]),
-        (lambda x, w, b: x @ w + b[None], ["mm"]),
-        (lambda x, w, b: x @ w + b.double(), ["mm"]),
-    ],
-)
-def test_a_product_and_its_bias_become_one(function, products):
-    values = [torch.rand(shape) for shape in ((5, 3), (3, 4), (4,))]
-    graph = make_fx(function, tracing_mode="fake")(*values)
-    fuse_biases(graph.graph)
-    graph.recompile()
-    names = [
-        str(node.target).split(".")[1] for node in graph.graph.nodes if "mm" in str(node.target)
-    ]
-    assert names == products
-    torch.testing.assert_close(graph(*values), function(*values))
-
-
-def convolved(pad=None, spread=(1, 1, 1, 4), back=(0, 2, 3, 1), write=False):
-    """A function as Keras has it, of channels-last images, a kernel and a bias."""
-
-    def function(x, kernel, bias):
-        x = x.permute(0, 3, 1, 2).contiguous().clone(memory_format=torch.channels_last)
-        if pad:
-            x = F.pad(x, pad)
-        y = F.conv2d(x, kernel.permute(3, 2, 0, 1).clone(memory_format=torch.channels_last))
-        y = y.permute(back) + bias.view(spread)
-        if write:  # at the end, where a recorded function has its writes
-            x.add_(1.0)
-        return y
-
-    return function
-
-
-@pytest.mark.parametrize(
-    "function, copies, bias_within",
-    [
-        (convolved(), 0, True),
-        (convolved(pad=(0, 1, 0, 1)), 0, True),
-        (convolved(spread=(4,)), 0, False),  # a view that adds no dimension is none
-        (convolved(back=(0, 1, 3, 2), spread=(1, 4, 1, 1)), 0, False),
-        (convolved(write=True), 2, True),
-    ],
-)
-def test_a_convolution_takes_its_bias_and_images_as_they_lie(function, copies, bias_within):
-    values = [torch.rand(shape) for shape in ((5, 8, 8, 3), (3, 3, 3, 4), (4,))]
-    expected = function(*values)
-    graph = make_fx(function, tracing_mode="fake")(*values)
-    fuse_convolutions(graph.graph)
-    graph.recompile()
-    nodes = graph.graph.find_nodes
-    clones = nodes(op="call_function", target=torch.ops.aten.clone.default)
-    (product,) = nodes(op="call_function", target=torch.ops.aten.convolution.default)
-    assert len(clones) == copies
-    assert (product.args[2] is not None) == bias_within
-    before = [value.clone() for value in values]
-    torch.testing.assert_close(graph(*values), expected)
-    assert all(torch.equal(a, b) for a, b in zip(values, before))

@@ -1,0 +1,175 @@
+"""PyTorch: a recorded graph with fewer operations, and the same results.
+
+Each operation costs a few microseconds, which a small model's step is made of.
+"""
+
+import torch
+
+# The most numbers that a constant of a graph may have.
+MOST_NUMBERS = 1024
+
+
+def simplify(graph):
+    """Make `graph`, a `torch.fx.GraphModule`, shorter; return which of its inputs are still used,
+    and are to be given: a verb uses half of the weights."""
+    drop_detached(graph.graph)
+    fold_constants(graph)
+    graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
+    places = graph.graph.find_nodes(op="placeholder")
+    used = [bool(place.users) for place in places]
+    for place in places:
+        if not place.users:
+            graph.graph.erase_node(place)
+    fuse_biases(graph.graph)
+    fuse_convolutions(graph.graph)
+    replay_any_strides(graph.graph)
+    graph.recompile()
+    return used
+
+
+def drop_detached(graph):
+    """No gradient goes anywhere while replaying, so nothing need be kept from it."""
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
+        if all(user.op == "call_function" for user in node.users):
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def fold_constants(module):
+    """Compute once what depends on no input, such as the prior's scale: small tensors."""
+    graph, known, written = module.graph, {}, written_to(module.graph)
+    for node in list(graph.nodes):
+        if node in written:
+            continue
+        if node.op == "get_attr":
+            known[node] = getattr(module, node.target)
+        elif is_pure(node) and all(argument in known for argument in node.all_input_nodes):
+            arguments, settings = torch.fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
+            value = node.target(*arguments, **settings)
+            if not torch.is_tensor(value) or value.numel() > MOST_NUMBERS:
+                continue
+            name = f"constant_{node.name}"
+            module.register_buffer(name, value)
+            with graph.inserting_before(node):
+                constant = graph.get_attr(name)
+            constant.meta = node.meta
+            known[constant] = value
+            node.replace_all_uses_with(constant)
+            graph.erase_node(node)
+
+
+def is_pure(node):
+    """Whether it is an operation of PyTorch's own that gives the same each time, and nobody but
+    other operations is given what it gives."""
+    return (
+        is_call(node)
+        and node.target.namespace == "aten"
+        and not node.target._schema.is_mutable
+        and torch.Tag.nondeterministic_seeded not in node.target.tags
+        and all(user.op == "call_function" for user in node.users)
+    )
+
+
+def written_to(graph):
+    """The nodes whose memory some operation writes to."""
+    found, pending = set(), []
+    for node in graph.nodes:
+        if is_call(node) and node.target._schema.is_mutable:
+            for argument, value in zip(node.target._schema.arguments, node.args):
+                if argument.alias_info and argument.alias_info.is_write:
+                    pending += value if isinstance(value, (list, tuple)) else [value]
+    while pending:
+        node = pending.pop()
+        found.add(node)
+        if is_call(node) and any(r.alias_info for r in node.target._schema.returns):  # a view
+            pending += node.all_input_nodes
+    return found
+
+
+def fuse_biases(graph):
+    """A matrix product and its bias as one operation: one pass over the result less.
+
+    The product moves to the place of the sum; nothing between them writes to what it takes, since
+    all writes are at the end (see `recorded.write`).
+    """
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
+        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
+            continue
+        product, bias = node.args
+        if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
+            continue
+        a, b = (n.meta.get("val") for n in (product, bias))
+        if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
+            node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
+            graph.erase_node(product)
+
+
+READ_BY = (
+    torch.ops.aten.constant_pad_nd.default,
+    torch.ops.aten.convolution.default,
+    torch.ops.aten.convolution_backward.default,
+)
+
+
+def fuse_convolutions(graph):
+    """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
+
+    Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
+    The convolution moves to the place of the sum, which is right for the reason in `fuse_biases`.
+    """
+    aten = torch.ops.aten
+    for node in graph.find_nodes(op="call_function", target=aten.clone.default):
+        only_read = all(user.target in READ_BY for user in node.users)
+        if node.kwargs == {"memory_format": torch.channels_last} and only_read:
+            before = node.args[0]
+            if before.target is aten.clone.default:
+                node.args = before.args
+                if not before.users:
+                    graph.erase_node(before)
+            node.target = aten.contiguous.default
+    for node in graph.find_nodes(op="call_function", target=aten.add.Tensor):
+        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
+            continue
+        last, spread = node.args
+        if (last.target, spread.target) != (aten.permute.default, aten.view.default):
+            continue
+        product, bias = last.args[0], spread.args[0]
+        if product.target is not aten.convolution.default or product.args[2] is not None:
+            continue
+        if len(last.users) > 1 or len(product.users) > 1:
+            continue
+        sizes, a, b = (n.meta["val"] for n in (spread, product, bias))
+        if a.ndim != 4 or last.args[1] != [0, 2, 3, 1] or a.dtype != b.dtype:
+            continue
+        if b.shape != a.shape[1:2] or sizes.shape != (1, 1, 1, len(b)):
+            continue
+        with graph.inserting_before(node):
+            node.target = aten.permute.default
+            node.args = (
+                graph.call_function(
+                    aten.convolution.default, (*product.args[:2], bias, *product.args[3:])
+                ),
+                last.args[1],
+            )
+        for unused in (last, product, spread):
+            if not unused.users:
+                graph.erase_node(unused)
+
+
+def replay_any_strides(graph):
+    """Let operations take tensors that were contiguous while recording and aren't afterwards."""
+    for node in graph.nodes:
+        mutated = any(getattr(u.target, "_schema", u).is_mutable for u in node.users if is_call(u))
+        if node.target is torch.ops.aten.view.default and not mutated:
+            node.target = torch.ops.aten.reshape.default
+        if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
+            with graph.inserting_before(node):
+                contiguous = [
+                    graph.call_function(torch.ops.aten.contiguous.default, (gradient,))
+                    for gradient in node.args[1]
+                ]
+            node.update_arg(1, contiguous)
+
+
+def is_call(node):
+    return node.op == "call_function" and hasattr(node.target, "_schema")

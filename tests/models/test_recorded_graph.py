@@ -1,0 +1,137 @@
+"""Rewrites of what PyTorch recorded: fewer operations, the same results."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from keras_aevae.models.recorded_graph import (
+    MOST_NUMBERS,
+    drop_detached,
+    fold_constants,
+    fuse_biases,
+    fuse_convolutions,
+    simplify,
+)
+
+
+def operations(graph):
+    return [str(n.target).split(".")[1] for n in graph.graph.nodes if n.op == "call_function"]
+
+
+def test_detached_tensors_are_dropped_but_for_results():
+    def function(x):
+        y = x.detach() * 2
+        return y.detach() + 1, x.detach()
+
+    x = torch.rand(3)
+    graph = make_fx(function, tracing_mode="fake")(x)
+    assert operations(graph).count("detach") == 3
+    drop_detached(graph.graph)
+    graph.recompile()
+    assert operations(graph).count("detach") == 1
+    torch.testing.assert_close(graph(x), function(x))
+
+
+def with_constant(size):
+    return lambda x: x * torch.exp(-torch.zeros(size)) + torch.tensor(1.0)
+
+
+def with_writes(x):
+    constant = torch.zeros(3)
+    constant.view(3, 1).add_(1)
+    return x + constant + torch.exp(torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "function, left",
+    [
+        (with_constant(3), ["mul", "add"]),
+        (with_constant(MOST_NUMBERS + 1), ["zeros", "neg", "exp", "mul", "add"]),
+        (lambda x: (x, torch.zeros(3)), ["zeros"]),  # the caller may write to it
+        (lambda x: x + torch.rand(3), ["rand", "add"]),
+        (with_writes, ["zeros", "view", "add_", "add", "add"]),
+    ],
+)
+def test_what_depends_on_no_input_is_computed_once(function, left):
+    x = torch.rand(MOST_NUMBERS + 1 if "neg" in left else 3)
+    graph = make_fx(function, tracing_mode="fake")(x)
+    fold_constants(graph)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    assert [name for name in operations(graph) if name != "lift_fresh_copy"] == left
+    for _ in range(2):  # what it computes once stays as it is
+        torch.manual_seed(0)
+        given = graph(x)
+        torch.manual_seed(0)
+        torch.testing.assert_close(given, function(x))
+
+
+def test_inputs_that_are_not_used_are_named():
+    graph = make_fx(lambda a, b, c: a + c, tracing_mode="fake")(*torch.ones(3, 2))
+    assert simplify(graph) == [True, False, True]
+    torch.testing.assert_close(graph(torch.ones(2), torch.ones(2)), torch.full((2,), 2.0))
+
+
+@pytest.mark.parametrize(
+    "function, products",
+    [
+        (lambda x, w, b: x @ w + b, ["addmm"]),
+        (lambda x, w, b: torch.add(x @ w, b, alpha=2), ["mm"]),
+        (lambda x, w, b: (y := x @ w) + b + y, ["mm"]),
+        (lambda x, w, b: x @ w + b[None], ["mm"]),
+        (lambda x, w, b: x @ w + b.double(), ["mm"]),
+    ],
+)
+def test_a_product_and_its_bias_become_one(function, products):
+    values = [torch.rand(shape) for shape in ((5, 3), (3, 4), (4,))]
+    graph = make_fx(function, tracing_mode="fake")(*values)
+    fuse_biases(graph.graph)
+    graph.recompile()
+    names = [
+        str(node.target).split(".")[1] for node in graph.graph.nodes if "mm" in str(node.target)
+    ]
+    assert names == products
+    torch.testing.assert_close(graph(*values), function(*values))
+
+
+def convolved(pad=None, spread=(1, 1, 1, 4), back=(0, 2, 3, 1), write=False):
+    """A function as Keras has it, of channels-last images, a kernel and a bias."""
+
+    def function(x, kernel, bias):
+        x = x.permute(0, 3, 1, 2).contiguous().clone(memory_format=torch.channels_last)
+        if pad:
+            x = F.pad(x, pad)
+        y = F.conv2d(x, kernel.permute(3, 2, 0, 1).clone(memory_format=torch.channels_last))
+        y = y.permute(back) + bias.view(spread)
+        if write:  # at the end, where a recorded function has its writes
+            x.add_(1.0)
+        return y
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "function, copies, bias_within",
+    [
+        (convolved(), 0, True),
+        (convolved(pad=(0, 1, 0, 1)), 0, True),
+        (convolved(spread=(4,)), 0, False),  # a view that adds no dimension is none
+        (convolved(back=(0, 1, 3, 2), spread=(1, 4, 1, 1)), 0, False),
+        (convolved(write=True), 2, True),
+    ],
+)
+def test_a_convolution_takes_its_bias_and_images_as_they_lie(function, copies, bias_within):
+    values = [torch.rand(shape) for shape in ((5, 8, 8, 3), (3, 3, 3, 4), (4,))]
+    expected = function(*values)
+    graph = make_fx(function, tracing_mode="fake")(*values)
+    fuse_convolutions(graph.graph)
+    graph.recompile()
+    nodes = graph.graph.find_nodes
+    clones = nodes(op="call_function", target=torch.ops.aten.clone.default)
+    (product,) = nodes(op="call_function", target=torch.ops.aten.convolution.default)
+    assert len(clones) == copies
+    assert (product.args[2] is not None) == bias_within
+    before = [value.clone() for value in values]
+    torch.testing.assert_close(graph(*values), expected)
+    assert all(torch.equal(a, b) for a, b in zip(values, before))
