@@ -197,7 +197,11 @@ def run_in_batches(function, x, batch_size, verbose=0):
         if running:  # fetched only now: the device may run this batch meanwhile
             fetch(*running)
         running = outputs, len(first_of(batch))
-    if not running:
+        if not known:  # a generator may use its memory again, which JAX reads until it is done
+            fetch(*running)
+            running = None
+    if running:
+        fetch(*running)
+    if not parts:
         raise ValueError("`x` must hold at least one example. Received: no batches.")
-    fetch(*running)
     return map_leaves(lambda *arrays: np.concatenate(arrays), *parts)

@@ -72,8 +72,7 @@ class Recorded:
         operations, variables, used, structure = graph
         tensors = itertools.compress([a for a in flat if torch.is_tensor(a)], used)
         with torch.no_grad():
-            # Their tensors as they are: a variable's `value` asks for scopes, and takes its time.
-            outputs = operations(*[v._value for v in variables], *tensors)
+            outputs = operations(*[v.value for v in variables], *tensors)
         return optree.tree_unflatten(structure, outputs)
 
     def record(self, arguments):
@@ -96,6 +95,7 @@ class Recorded:
             graph = make_fx(flat_step, tracing_mode="fake")(
                 *[tensor.detach() for tensor in tensors]
             )
+            check_literals(graph.graph)
         except Exception as error:  # whatever it trips over; a mistake will raise eagerly too
             new = self.name and NEVER not in self.graphs.values()
             logging.getLogger(__name__).log(
@@ -110,6 +110,13 @@ class Recorded:
             graph = torch.compile(graph, dynamic=False)
         variables = [v for v, needed in zip(variables, used) if needed]
         return graph, variables, used[len(used) - num_tensors :], structure
+
+
+def check_literals(graph):
+    """Raise if the graph reads a tensor that is neither given to it nor a number in the code."""
+    for node in graph.find_nodes(op="get_attr"):
+        if any(user.target is not torch.ops.aten.lift_fresh_copy.default for user in node.users):
+            raise RuntimeError(f"it reads a tensor that is no Keras variable: {node.target}")
 
 
 class Scope(keras.StatelessScope):

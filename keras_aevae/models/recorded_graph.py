@@ -1,7 +1,9 @@
-"""PyTorch: a recorded graph with fewer operations, and the same results.
+"""PyTorch: a recorded graph with fewer operations, and the same results but for rounding.
 
 Each operation costs a few microseconds, which a small model's step is made of.
 """
+
+import operator
 
 import torch
 
@@ -28,7 +30,8 @@ def simplify(graph):
 
 
 def drop_detached(graph):
-    """No gradient goes anywhere while replaying, so nothing need be kept from it."""
+    """No gradient goes anywhere while replaying, so nothing need be kept from it; but a result is
+    left detached, which may be a weight."""
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
         if all(user.op == "call_function" for user in node.users):
             node.replace_all_uses_with(node.args[0])
@@ -37,9 +40,10 @@ def drop_detached(graph):
 
 def fold_constants(module):
     """Compute once what depends on no input, such as the prior's scale: small tensors."""
-    graph, known, written = module.graph, {}, written_to(module.graph)
+    graph, known = module.graph, {}
+    exposed = sharing_memory([*written_to(graph), *graph.output_node().all_input_nodes])
     for node in list(graph.nodes):
-        if node in written:
+        if node in exposed:  # whose memory is changed, here or by the caller
             continue
         if node.op == "get_attr":
             known[node] = getattr(module, node.target)
@@ -59,29 +63,35 @@ def fold_constants(module):
 
 
 def is_pure(node):
-    """Whether it is an operation of PyTorch's own that gives the same each time, and nobody but
-    other operations is given what it gives."""
+    """Whether it is an operation of PyTorch's own that gives the same each time."""
     return (
         is_call(node)
         and node.target.namespace == "aten"
         and not node.target._schema.is_mutable
         and torch.Tag.nondeterministic_seeded not in node.target.tags
-        and all(user.op == "call_function" for user in node.users)
     )
 
 
 def written_to(graph):
-    """The nodes whose memory some operation writes to."""
-    found, pending = set(), []
-    for node in graph.nodes:
-        if is_call(node) and node.target._schema.is_mutable:
-            for argument, value in zip(node.target._schema.arguments, node.args):
-                if argument.alias_info and argument.alias_info.is_write:
-                    pending += value if isinstance(value, (list, tuple)) else [value]
+    """The nodes that some operation writes to."""
+    found = []
+    for node in filter(is_call, graph.nodes):
+        arguments = node.target._schema.arguments
+        given = dict(zip([argument.name for argument in arguments], node.args)) | node.kwargs
+        for argument in arguments:
+            if argument.alias_info and argument.alias_info.is_write and argument.name in given:
+                torch.fx.node.map_arg(given[argument.name], found.append)
+    return found
+
+
+def sharing_memory(nodes):
+    """`nodes`, and those that they are views of."""
+    found, pending = set(), list(nodes)
     while pending:
         node = pending.pop()
         found.add(node)
-        if is_call(node) and any(r.alias_info for r in node.target._schema.returns):  # a view
+        view = is_call(node) and any(result.alias_info for result in node.target._schema.returns)
+        if view or node.target is operator.getitem:
             pending += node.all_input_nodes
     return found
 
@@ -158,9 +168,9 @@ def fuse_convolutions(graph):
 
 def replay_any_strides(graph):
     """Let operations take tensors that were contiguous while recording and aren't afterwards."""
+    written = sharing_memory(written_to(graph))
     for node in graph.nodes:
-        mutated = any(getattr(u.target, "_schema", u).is_mutable for u in node.users if is_call(u))
-        if node.target is torch.ops.aten.view.default and not mutated:
+        if node.target is torch.ops.aten.view.default and node not in written:
             node.target = torch.ops.aten.reshape.default
         if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
             with graph.inserting_before(node):

@@ -77,6 +77,21 @@ def test_verbs_take_datasets(x, name):
     assert model.log_likelihood(SOURCES[name](x), num_samples=2).shape == (N,)
 
 
+def test_a_generator_may_use_its_memory_again():
+    """The device may still read a batch when the next one is asked for."""
+    model = ka.VAE(*ka.networks.mlp((784,), latent_dim=2, hidden=(2048, 2048)), seed=1000)
+    x = np.random.default_rng(0).uniform(size=(8, 512, 784)).astype("float32")
+
+    def generator():
+        buffer = np.empty(x.shape[1:], "float32")
+        for part in x:
+            buffer[:] = part
+            yield (buffer,)
+
+    codes = model.encode(x.reshape(-1, 784), batch_size=512)
+    np.testing.assert_allclose(model.encode(generator()), codes, atol=1e-5)
+
+
 def test_denoising_target(x):
     noisy = np.clip(x + 0.2, 0, 1)
     model = make(beta=0.0)
