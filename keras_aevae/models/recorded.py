@@ -100,7 +100,9 @@ class Recorded:
             new = self.name and NEVER not in self.graphs.values()
             logging.getLogger(__name__).log(
                 logging.WARNING if new else logging.INFO,
-                "%s runs eagerly, which is slower: its operations can't be recorded: %r",
+                "%s runs eagerly, which is slower: its operations can't be recorded. Layers whose "
+                "noise has a seed of its own, such as Dropout(seed=1), and PyTorch modules are the "
+                "usual causes; here: %r",
                 self.name or "A function",
                 error,
             )
