@@ -6,8 +6,9 @@ Each loop is in `by_hand/`: the same layers from the same weights, the same batc
 before anything is timed, both must give the same loss for the same noise. Rounds alternate; a round
 is one `fit` of three epochs; the median of their seconds counts. The first, with compilation, is
 reported apart; whoever is first in it also warms the process up. "relative" is against the loop by
-hand that is compiled, or eager where `fit` is. "20 steps" is `steps_per_execution=20`. On PyTorch
-the process takes denormal numbers for 0, as one who knows of them would have it; with `--denormals`
+hand that is compiled, or eager where `fit` is. "20 steps" is `steps_per_execution=20`; "its step
+alone" is `fit` without Keras's feed and its loop (JAX's step has no such form). On PyTorch the
+process takes denormal numbers for 0, as one who knows of them would have it; with `--denormals`
 it doesn't, and the loop by hand goes through those of Adam after some 800 steps.
 """
 
@@ -82,6 +83,14 @@ def by_hand_for(epochs, epoch, x, batch_size):
         epoch(x, batch_size)
 
 
+def steps_alone(epochs, model, x, batch_size):
+    """The training function of `fit`, given tensors that are there already."""
+    model.make_train_function()
+    batches = np.array_split(x, len(x) // batch_size)
+    for batch in [keras.ops.convert_to_tensor(batch) for batch in batches] * epochs:
+        model.train_function([(batch,)])
+
+
 def contestants(backend, x, build, batch_size, epochs, variants):
     """name: (a function that trains for some epochs, the name of what it is compared with)."""
     by_hand = importlib.import_module(f"by_hand.{backend}")
@@ -98,6 +107,11 @@ def contestants(backend, x, build, batch_size, epochs, variants):
             partial(model.fit, x, batch_size=batch_size, epochs=epochs, verbose=0),
             names[compiled],
         )
+        if variant == "defaults" and backend != "jax":
+            found["its step alone"] = (
+                partial(steps_alone, epochs, vae(build, x.shape[1:]), x, batch_size),
+                names[compiled],
+            )
     return found
 
 
