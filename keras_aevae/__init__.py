@@ -15,12 +15,16 @@ from keras_aevae import (  # noqa: E402  (the check comes first)
     objectives,
     recipes,
 )
+from keras_aevae.distributions import AutoregressivePrior  # noqa: E402
+from keras_aevae.engine import TorchDataParallel  # noqa: E402
 from keras_aevae.models import *  # noqa: E402, F403
 
 __version__ = "0.1.0"
 
 __all__ = [
     *models.__all__,
+    "AutoregressivePrior",
+    "TorchDataParallel",
     "datasets",
     "distributions",
     "hub",

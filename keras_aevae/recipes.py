@@ -10,13 +10,12 @@ import keras
 
 from keras_aevae import datasets
 from keras_aevae._checks import check_name
-from keras_aevae.distributions import get_likelihood
+from keras_aevae.distributions import AutoregressivePrior, get_likelihood
 from keras_aevae.models import (
     IWAE,
     VAE,
     VQVAE,
     Autoencoder,
-    AutoregressivePrior,
     ConditionalVAE,
     FactorVAE,
     VampPriorVAE,

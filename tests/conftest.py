@@ -14,10 +14,10 @@ ONLY = {
     "latent/test_samples_against_data.py": ONE,
     "latent/test_structure_and_use.py": ONE,
     "distributed/test_torch_callback.py": {"torch"},
-    "models/test_fused_adam.py": {"torch", "tensorflow"},
-    "models/test_recorded.py": {"torch"},
-    "models/test_recorded_graph.py": {"torch"},
-    "models/test_tensorflow_graph.py": {"tensorflow"},
+    "engine/test_fused_adam.py": {"torch", "tensorflow"},
+    "engine/test_recorded.py": {"torch"},
+    "engine/test_recorded_graph.py": {"torch"},
+    "engine/test_tensorflow_graph.py": {"tensorflow"},
 }
 collect_ignore = [path for path, own in ONLY.items() if keras.backend.backend() not in own]
 

@@ -25,8 +25,12 @@ print(f"process {rank} of {processes}", flush=True)
 
 import keras  # noqa: E402  (after the choice of the GPU)
 
-from keras_aevae import VAE, datasets, networks  # noqa: E402
-from keras_aevae.distributed import TorchDataParallel  # noqa: E402
+from keras_aevae import (  # noqa: E402
+    VAE,
+    TorchDataParallel,
+    datasets,
+    networks,
+)
 
 GLOBAL_BATCH = 128
 

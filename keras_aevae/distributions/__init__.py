@@ -1,6 +1,7 @@
 """Posteriors q(z|x), priors p(z) and likelihoods p(x|z)."""
 
 from keras_aevae._checks import check_name
+from keras_aevae.distributions.autoregressive_prior import AutoregressivePrior
 from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
@@ -14,6 +15,7 @@ from keras_aevae.distributions.point import Point
 from keras_aevae.distributions.vamp_prior import VampPrior
 
 __all__ = [
+    "AutoregressivePrior",
     "Bernoulli",
     "Categorical",
     "DiagonalGaussian",

@@ -6,7 +6,7 @@ Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/13
 from keras import ops
 
 from keras_aevae.distributions.base import LOG_2PI, Distribution, as_float32
-from keras_aevae.distributions.noise import normal
+from keras_aevae.engine.noise import normal
 
 LOG_VAR_BOUND = 15.0
 

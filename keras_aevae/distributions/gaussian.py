@@ -10,10 +10,10 @@ import numbers
 import keras
 from keras import ops
 
-from keras_aevae import _replicas
 from keras_aevae._checks import check_number
 from keras_aevae.distributions.base import LOG_2PI
 from keras_aevae.distributions.likelihood import Likelihood, sum_over_values
+from keras_aevae.engine import replicas
 
 AVERAGING_RATE = 0.05
 SMALLEST_VARIANCE = 1e-8
@@ -73,7 +73,7 @@ class Gaussian(Likelihood):
             return
         squared = ops.square(ops.cast(x, "float32") - ops.cast(params, "float32"))
         # At the optimal scale the loss has no gradient through it, so stopping it loses nothing.
-        batch = _replicas.global_mean(squared)
+        batch = replicas.global_mean(squared)
         self.num_batches.assign_add(1.0)
         rate = ops.maximum(1.0 / self.num_batches, AVERAGING_RATE)
         self.mean_square.assign(self.mean_square + rate * (batch - self.mean_square))

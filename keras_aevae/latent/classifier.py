@@ -12,7 +12,7 @@ from keras_aevae._checks import (
     check_positive_integers,
     check_shape,
 )
-from keras_aevae.models.checks import check_values
+from keras_aevae.engine.checks import check_values
 from keras_aevae.networks import conv
 
 # What each dataset's labels are: one class, or five factors.

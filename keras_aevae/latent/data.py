@@ -8,12 +8,12 @@ import numpy as np
 
 from keras_aevae import datasets, recipes
 from keras_aevae._checks import check_name
+from keras_aevae.engine.inference import as_numpy, is_array
 from keras_aevae.latent import measures
 from keras_aevae.latent.classifier import Classifier
 from keras_aevae.latent.labels import CLASS_NAMES, classes
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.training_preference import preferences
-from keras_aevae.models.inference import as_numpy, is_array
 
 # Training examples on which measures are taken; and test examples for what costs much of each:
 # log p(x), and nearest neighbours among images.

@@ -6,11 +6,11 @@ import functools
 import keras
 import numpy as np
 
+from keras_aevae.codes.paths import PATHS
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent import measures
 from keras_aevae.latent.data import flatten
 from keras_aevae.latent.measures._values import spaced
-from keras_aevae.models.paths import PATHS
 
 COMPONENTS = 10
 LARGEST_MIXTURE = 128  # latent dimensions; its covariances have their square

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from keras_aevae import _replicas
 from keras_aevae._checks import check_seed
 from keras_aevae.distributions import get_posterior
+from keras_aevae.engine import replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -50,7 +50,7 @@ class Sampling(keras.layers.Layer):
         self.family = get_posterior(distribution)
         self.distribution = distribution
         self.seed = None if seed is None else check_seed(seed)
-        self.seed_generator = _replicas.SeedGenerator(self.seed)
+        self.seed_generator = replicas.SeedGenerator(self.seed)
         self.built = True
 
     def call(self, parameters, num_samples=None):

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_aevae import _replicas
 from keras_aevae._checks import check_name, check_number, check_positive_integer, check_seed
-from keras_aevae.distributions.noise import uniform
+from keras_aevae.engine import replicas
+from keras_aevae.engine.noise import uniform
 
 TERMS = {"ema": ("commitment",), "gradient": ("codebook", "commitment")}
 # Inputs that `start_from` clusters at most: enough for some dozens per code, in seconds.
@@ -90,7 +90,7 @@ class VectorQuantizer(keras.layers.Layer):
             )
         self.revive_below = check_number("revive_below", revive_below, minimum=0)
         self.seed = None if seed is None else check_seed(seed)
-        self.seed_generator = _replicas.SeedGenerator(self.seed)
+        self.seed_generator = replicas.SeedGenerator(self.seed)
 
     def build(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
@@ -146,7 +146,7 @@ class VectorQuantizer(keras.layers.Layer):
         count = ops.segment_sum(ones, nearest, num_segments=self.num_codes)
         total = ops.segment_sum(vectors, nearest, num_segments=self.num_codes)
         # Over the global batch: so the codebook is the same on every replica.
-        count, total = map(_replicas.sum_over_replicas, (count, total))
+        count, total = map(replicas.sum_over_replicas, (count, total))
         self.num_batches.assign_add(1.0)
         rate = ops.maximum(1.0 / self.num_batches, 1.0 - self.decay)
         size = self.cluster_size + rate * (count - self.cluster_size)
@@ -162,7 +162,7 @@ class VectorQuantizer(keras.layers.Layer):
             drawn = uniform((self.num_codes,), self.seed_generator)
             drawn = ops.cast(drawn * ops.cast(size_of_batch, "float32"), "int32")
             inputs = ops.take(vectors, ops.minimum(drawn, size_of_batch - 1), axis=0)
-            inputs = _replicas.of_first_replica(inputs)
+            inputs = replicas.of_first_replica(inputs)
             # As if the code had won its input once a batch: time to find more.
             fresh = max(1.0, self.revive_below)
             size = ops.where(dead, fresh, size)

@@ -1,7 +1,6 @@
 """The models: one file per idea."""
 
 from keras_aevae.models.autoencoder import Autoencoder
-from keras_aevae.models.autoregressive_prior import AutoregressivePrior
 from keras_aevae.models.ciwae import CIWAE
 from keras_aevae.models.conditional_vae import ConditionalVAE
 from keras_aevae.models.factor_vae import FactorVAE
@@ -20,7 +19,6 @@ __all__ = [
     "VAE",
     "VQVAE",
     "Autoencoder",
-    "AutoregressivePrior",
     "ConditionalVAE",
     "FactorVAE",
     "VampPriorVAE",

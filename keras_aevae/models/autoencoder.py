@@ -11,13 +11,14 @@ import math
 import keras
 from keras import ops
 
-from keras_aevae import _replicas, hub
+from keras_aevae import hub
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
+from keras_aevae.engine import replicas
+from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
+from keras_aevae.engine.gradients import after_forward
+from keras_aevae.engine.inference import is_pair, some_examples
+from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers import Sampling
-from keras_aevae.models.checks import check_fit_data, check_networks, check_values
-from keras_aevae.models.gradients import after_forward
-from keras_aevae.models.inference import is_pair, some_examples
-from keras_aevae.models.own_loss import OwnLoss, weighted_mean
 from keras_aevae.models.verbs import Verbs
 
 
@@ -223,7 +224,7 @@ class Autoencoder(Verbs, OwnLoss):
         if training:
             self.step.assign_add(1)
         loss = weighted_mean(loss, sample_weight) + sum(self.losses)
-        return after_forward(_replicas.part_of_loss(loss))
+        return after_forward(replicas.part_of_loss(loss))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
@@ -253,7 +254,7 @@ class Autoencoder(Verbs, OwnLoss):
             kwargs["validation_data"], _ = self.check_fit(validation)
         if self.start_size and not int(self.step.numpy()):
             first, x = some_examples(x, self.start_size)
-            self.start_from(_replicas.of_first_process(first))
+            self.start_from(replicas.of_first_process(first))
         return super().fit(x, y, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.models.checks import check_values
-from keras_aevae.models.inference import as_numpy
+from keras_aevae.engine.checks import check_values
+from keras_aevae.engine.inference import as_numpy
 
 
 class Classes:

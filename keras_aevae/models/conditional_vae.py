@@ -7,9 +7,9 @@ Models, https://papers.nips.cc/paper/5775
 import keras
 from keras import ops
 
-from keras_aevae.models.checks import check_values
+from keras_aevae.engine.checks import check_values
+from keras_aevae.engine.inference import is_pair
 from keras_aevae.models.condition import Classes, Vectors
-from keras_aevae.models.inference import is_pair
 from keras_aevae.models.vae import VAE
 
 

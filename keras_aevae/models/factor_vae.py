@@ -7,9 +7,9 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_number
-from keras_aevae.distributions.noise import uniform
+from keras_aevae.engine.gradients import frozen
+from keras_aevae.engine.noise import uniform
 from keras_aevae.models.autoencoder import draws_first
-from keras_aevae.models.gradients import frozen
 from keras_aevae.models.vae import VAE
 from keras_aevae.networks import discriminator as build_discriminator
 

@@ -10,11 +10,45 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_name
-from keras_aevae.models.gradients import Routed, frozen
+from keras_aevae.engine.gradients import frozen
 from keras_aevae.models.vae import VAE
 from keras_aevae.objectives import importance_weighted_bound
 
 GRADIENTS = ("reparameterized", "doubly_reparameterized")
+
+
+class Routed:
+    """A mixin of models whose encoder and decoder are trained on log-weights of their own.
+
+    These are equal in value. Where `routed`, the decoder, run twice in training, gives both:
+    gradients of the first reach the decoder and the prior, those of the second the encoder. (A
+    compiler that sees that the values are the same runs it once.)
+    """
+
+    # Whether there are two; else one pass gives the gradients of all.
+    routed = True
+    # What of the posterior passes no gradient, so that the encoder's comes through the rest.
+    stops = ()
+
+    def generate(self, outputs, training=None):
+        if not (training and self.routed):
+            return super().generate(outputs, training)
+        # The frozen pass first: it leaves no trace, so both have the same dropout.
+        with frozen(self):
+            to_encoder = super().generate(outputs, training)
+        to_decoder = super().generate({**outputs, "z": ops.stop_gradient(outputs["z"])}, training)
+        return {**to_decoder, "frozen_decoder_output": to_encoder["decoder_output"]}
+
+    def route(self, outputs):
+        """`(to_decoder, to_encoder)`: `outputs` whose gradients go there and nowhere else, the
+        second to be used within `frozen(self)`. Without routing `(outputs, None)`."""
+        if "frozen_decoder_output" not in outputs:
+            return outputs, None
+        outputs = dict(outputs)
+        to_encoder = {**outputs, "decoder_output": outputs.pop("frozen_decoder_output")}
+        stopped = {name: ops.stop_gradient(value) for name, value in outputs.items()}
+        to_encoder |= {name: stopped[name] for name in self.stops}
+        return {**stopped, "decoder_output": outputs["decoder_output"]}, to_encoder
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")

@@ -10,8 +10,8 @@ from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.distributions import DiagonalGaussian, LearnedPrior
+from keras_aevae.engine.inference import first_of, is_array, run_in_batches
 from keras_aevae.models.autoencoder import Autoencoder, draws_first
-from keras_aevae.models.inference import first_of, is_array, run_in_batches
 from keras_aevae.objectives import free_bits
 
 # Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More

@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_name, check_positive_integer
-from keras_aevae.models.checks import check_values
-from keras_aevae.models.inference import as_numpy, batches, first_of, is_array, run_in_batches
-from keras_aevae.models.paths import PATHS
+from keras_aevae.codes.paths import PATHS
+from keras_aevae.engine.checks import check_values
+from keras_aevae.engine.inference import as_numpy, batches, first_of, is_array, run_in_batches
 
 
 class Verbs:

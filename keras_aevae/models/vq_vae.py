@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
+from keras_aevae.codes.perplexity import CodebookPerplexity
 from keras_aevae.layers import VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
-from keras_aevae.models.perplexity import CodebookPerplexity
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")

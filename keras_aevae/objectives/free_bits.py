@@ -6,7 +6,7 @@ https://arxiv.org/abs/1606.04934, equation 15.
 
 from keras import ops
 
-from keras_aevae import _replicas
+from keras_aevae.engine import replicas
 
 
 def free_bits(kl_per_dimension, nats):
@@ -30,5 +30,5 @@ def free_bits(kl_per_dimension, nats):
     """
     kl_per_dimension = ops.convert_to_tensor(kl_per_dimension)
     # The batch mean only chooses which dimensions are free; the result stays per example.
-    free = _replicas.global_mean(kl_per_dimension, axis=0) < nats
+    free = replicas.global_mean(kl_per_dimension, axis=0) < nats
     return ops.sum(ops.where(free, nats - kl_per_dimension, 0.0), axis=-1)

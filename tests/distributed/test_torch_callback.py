@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import keras_aevae as ka
-from keras_aevae import _replicas
-from keras_aevae.distributed import TorchDataParallel
+from keras_aevae import TorchDataParallel
+from keras_aevae.engine import replicas
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_training_that_fails_leaves_the_model_as_it_was(one_process):
     x = np.random.default_rng(0).uniform(size=(16, 6)).astype("float32")
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, batch_size=8, verbose=0, callbacks=[TorchDataParallel()])
-    assert not _replicas._torch["sharing"]
+    assert not replicas._torch["sharing"]
     assert hasattr(model.train_function, "eagerly")  # the recorded one, not the callback's
     model.fails = False
     assert np.isfinite(model.fit(x, batch_size=8, verbose=0).history["loss"]).all()

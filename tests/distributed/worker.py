@@ -58,7 +58,7 @@ def torch_processes():
 def callbacks():
     if ENGINE != "torch_processes":
         return []
-    from keras_aevae.distributed import TorchDataParallel
+    from keras_aevae import TorchDataParallel
 
     return [TorchDataParallel()]
 

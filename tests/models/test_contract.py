@@ -1,98 +1,13 @@
-"""What every model of the zoo promises. A new model is one row in `ZOO`."""
+"""What every model of the zoo promises. A new model is one row in `zoo.ZOO`."""
 
-import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
+from zoo import GRID, ONE_EACH, SHAPE, ZOO, build, given, inputs
 
 import keras_aevae as ka
-
-SHAPE, LATENT = (8, 8, 1), 3
-
-
-@dataclasses.dataclass
-class Row:
-    """A class, and what it needs: `parts()` makes fresh layers, since each belongs to one model."""
-
-    cls: type
-    settings: dict = dataclasses.field(default_factory=dict)
-    parts: callable = dict
-    networks: dict = dataclasses.field(default_factory=dict)
-    # The condition of the n-th example, for conditional models.
-    condition: callable = None
-    # Whether `sample` needs another model, and doesn't take codes to fit a Gaussian to.
-    samples: bool = True
-
-
-def mixture():
-    return {"prior": ka.distributions.GaussianMixture(4, seed=0)}
-
-
-def vampprior():
-    return {"prior": ka.distributions.VampPrior(8)}
-
-
-GRID = {"network": ka.networks.conv, "filters": (16,), "hidden": None}
-ZOO = {
-    "Autoencoder": Row(ka.Autoencoder),
-    "Autoencoder, learned Gaussian": Row(
-        ka.Autoencoder, parts=lambda: {"likelihood": ka.distributions.Gaussian("learned")}
-    ),
-    "VAE": Row(ka.VAE),
-    "VAE, warm-up, free bits, calibrated Gaussian": Row(
-        ka.VAE,
-        {"beta": ka.objectives.LinearWarmUp(20), "free_bits": 0.05, "likelihood": "gaussian"},
-    ),
-    "IWAE, calibrated Gaussian": Row(ka.IWAE, {"num_samples": 3, "likelihood": "gaussian"}),
-    "VAE, discretised logistic": Row(ka.VAE, {"likelihood": "discretized_logistic"}),
-    "VAE, 3 draws": Row(ka.VAE, {"num_samples": 3}),
-    "VAE, grid of codes": Row(ka.VAE, networks=GRID),
-    "VAE, mixture prior": Row(ka.VAE, parts=mixture),
-    "IWAE, doubly reparameterised, mixture prior": Row(
-        ka.IWAE, {"num_samples": 3, "gradient": "doubly_reparameterized"}, mixture
-    ),
-    "MIWAE": Row(ka.MIWAE, {"num_samples": 2, "num_bounds": 3}),
-    "PIWAE": Row(ka.PIWAE, {"num_samples": 2, "num_bounds": 3}),
-    "CIWAE": Row(ka.CIWAE, {"num_samples": 3, "elbo_weight": 0.3}),
-    "VampPriorVAE": Row(ka.VampPriorVAE, parts=vampprior),
-    "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
-    "ConditionalVAE": Row(
-        ka.ConditionalVAE,
-        {"classes": 10},
-        networks={"condition_dim": 10},
-        condition=lambda n: np.arange(n) % 10,
-    ),
-    "ConditionalVAE, vectors": Row(
-        ka.ConditionalVAE,
-        {"condition_dim": 2},
-        networks={"condition_dim": 2},
-        condition=lambda n: np.stack([np.cos(np.arange(n)), np.sin(np.arange(n))], -1),
-    ),
-    "VQVAE": Row(
-        ka.VQVAE,
-        parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, seed=0)},
-        networks=GRID,
-        samples=False,
-    ),
-    "VQVAE, codebook by gradient": Row(
-        ka.VQVAE,
-        parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, update="gradient", seed=0)},
-        networks=GRID,
-        samples=False,
-    ),
-    "VQVAE, finite scalars": Row(
-        ka.VQVAE,
-        parts=lambda: {"quantizer": ka.layers.FiniteScalarQuantizer((5, 4, 3))},
-        networks=GRID,
-        samples=False,
-    ),
-}
-
-
-# Of each class the first row, for what depends little on the settings and takes long.
-ONE_EACH = list({row.cls: name for name, row in reversed(ZOO.items())}.values())
 
 
 @pytest.fixture(params=ZOO, scope="module")
@@ -104,35 +19,6 @@ def row(request):
 def digits():
     (x_train, _), (x_test, _) = ka.datasets.load("digits")
     return x_train[:512], x_test[:64]
-
-
-def build(row, shape=SHAPE, network=ka.networks.mlp, **changes):
-    own = ZOO[row]
-    keras.utils.set_random_seed(1)
-    settings = {**own.settings, **own.parts(), "seed": 1000, **changes}
-    likelihood = ka.distributions.get_likelihood(settings.get("likelihood", "bernoulli"))
-    arguments = dict(own.networks)
-    network = arguments.pop("network", network)
-    size = {"hidden": (32,)} if network is ka.networks.mlp else {"filters": (4, 8), "hidden": 16}
-    encoder, decoder = network(
-        shape,
-        LATENT,
-        outputs_per_value=likelihood.outputs_per_value,
-        **{**size, **arguments},
-    )
-    return own.cls(encoder, decoder, **{**settings, "likelihood": likelihood})
-
-
-def inputs(row, x):
-    """What the model of that row is called on."""
-    condition = ZOO[row].condition
-    return x if condition is None else (x, condition(len(x)))
-
-
-def given(row, n):
-    """The keyword argument that the verbs take for n examples, where there is one."""
-    condition = ZOO[row].condition
-    return {} if condition is None else {"condition": condition(n)}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae.models.perplexity import CodebookPerplexity
+from keras_aevae.codes.perplexity import CodebookPerplexity
 
 
 def perplexity(indices, num_codes):

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_aevae.models.autoregressive_prior import AutoregressivePrior
+from keras_aevae.distributions.autoregressive_prior import AutoregressivePrior
 
 rng = np.random.default_rng(0)
 INDICES = rng.integers(5, size=(6, 2, 3))

@@ -48,7 +48,7 @@ def compiled(model, function):
     if keras.backend.backend() == "torch":
         import torch
 
-        from keras_aevae.models.recorded import recorded_function
+        from keras_aevae.engine.recorded import recorded_function
 
         recorded = recorded_function(model, function)
         device = keras.ops.zeros(()).device

@@ -18,9 +18,9 @@ import optree
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from keras_aevae.models import denormals
-from keras_aevae.models.fused_adam import fused_adam
-from keras_aevae.models.recorded_graph import simplify
+from keras_aevae.engine import denormals
+from keras_aevae.engine.fused_adam import fused_adam
+from keras_aevae.engine.recorded_graph import simplify
 
 # Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
 MOST_SHAPES = 16

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_aevae.models.perplexity import CodebookPerplexity
+from keras_aevae.codes.perplexity import CodebookPerplexity
 
 rng = np.random.default_rng(0)
 

@@ -5,9 +5,9 @@ import functools
 import keras
 from keras import ops
 
-from keras_aevae import _replicas
-from keras_aevae.models.fused_adam import fused_adam
-from keras_aevae.models.inference import compiled
+from keras_aevae.engine import replicas
+from keras_aevae.engine.fused_adam import fused_adam
+from keras_aevae.engine.inference import compiled
 
 
 class OwnLoss(keras.Model):
@@ -51,17 +51,17 @@ class OwnLoss(keras.Model):
         own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
         if backend != "torch" or self.run_eagerly or own:
             return made
-        from keras_aevae.models.recorded import recorded_step
+        from keras_aevae.engine.recorded import recorded_step
 
         return recorded_step(self, made, training=kind == "train")
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return _replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
+        return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Of Keras's TensorFlow trainer, which fails here with several workers.
-        if iterator is not None and _replicas.of_tensorflow_workers(self.distribute_strategy):
-            iterator, data_batch = None, _replicas.local_batch(self.distribute_strategy, iterator)
+        if iterator is not None and replicas.of_tensorflow_workers(self.distribute_strategy):
+            iterator, data_batch = None, replicas.local_batch(self.distribute_strategy, iterator)
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
     def call_compiled(self, method, *tensors, **settings):
@@ -80,4 +80,4 @@ def weighted_mean(values, sample_weight=None):
     """The mean of `values`, shape (batch,), weighted; 0 where all weights are."""
     if sample_weight is not None:
         sample_weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
-    return _replicas.weighted_mean(values, sample_weight)
+    return replicas.weighted_mean(values, sample_weight)

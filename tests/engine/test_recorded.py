@@ -1,38 +1,23 @@
 """What PyTorch's recorded steps must be: the same as Keras's own, for every model of the zoo."""
 
-import importlib.util
 import logging
-import pathlib
-import sys
 
 import keras
 import numpy as np
 import pytest
 import torch
+import zoo
 
 import keras_aevae as ka
 from keras_aevae import networks
-from keras_aevae.models import denormals
-from keras_aevae.models.recorded import MOST_SHAPES, Recorded, write
+from keras_aevae.engine import denormals
+from keras_aevae.engine.recorded import MOST_SHAPES, Recorded, write
 
 SHAPE, LATENT = (6,), 2
 
 
 def networks_of(**settings):
     return networks.mlp(SHAPE, LATENT, hidden=(8,), **settings)
-
-
-def zoo():
-    """The module with the rows of all models, beside this one."""
-    path = pathlib.Path(__file__).with_name("test_contract.py")
-    spec = importlib.util.spec_from_file_location("contract", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["contract"] = module  # where its dataclass looks
-    spec.loader.exec_module(module)
-    return module
-
-
-contract = zoo()
 
 
 def with_encoder(*layers):
@@ -88,10 +73,10 @@ def test_equals_keras_step(name, x):
     assert graphs(model.train_function) and graphs(model.test_function)
 
 
-@pytest.mark.parametrize("row", contract.ZOO)
+@pytest.mark.parametrize("row", zoo.ZOO)
 def test_every_model_of_the_zoo(row):
-    images = np.random.default_rng(0).uniform(0.1, 0.9, (40, *contract.SHAPE)).astype("float32")
-    model = check_equal(lambda: contract.build(row), contract.inputs(row, images))
+    images = np.random.default_rng(0).uniform(0.1, 0.9, (40, *zoo.SHAPE)).astype("float32")
+    model = check_equal(lambda: zoo.build(row), zoo.inputs(row, images))
     assert graphs(model.train_function) and graphs(model.test_function)
 
 

@@ -7,7 +7,7 @@ import contextlib
 
 import keras
 
-from keras_aevae import _replicas
+from keras_aevae.engine import replicas
 
 
 class TorchDataParallel(keras.callbacks.Callback):
@@ -63,12 +63,12 @@ class TorchDataParallel(keras.callbacks.Callback):
         keras_step = getattr(self.train_function, "eagerly", self.train_function)
 
         def step(data):
-            _replicas.share_torch_steps(True)
+            replicas.share_torch_steps(True)
             try:
                 with self.undone_by_errors():
                     return keras_step(data)
             finally:
-                _replicas.share_torch_steps(False)
+                replicas.share_torch_steps(False)
 
         self.model.train_function = step
 

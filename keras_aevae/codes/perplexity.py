@@ -21,7 +21,7 @@ class CodebookPerplexity(keras.metrics.Metric):
     Example:
 
     ```python
-    from keras_aevae.models.perplexity import CodebookPerplexity
+    from keras_aevae.codes.perplexity import CodebookPerplexity
     perplexity = CodebookPerplexity(num_codes=8)
     perplexity.update_state([[0, 1], [2, 3]])
     perplexity.result()  # 4.0

@@ -9,7 +9,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_aevae as ka
-from keras_aevae.models.fused_adam import fused_adam
+from keras_aevae.engine.fused_adam import fused_adam
 
 Adam = keras.optimizers.Adam
 OPTIMIZERS = {

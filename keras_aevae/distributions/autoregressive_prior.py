@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_aevae import _replicas
 from keras_aevae._checks import check_number, check_positive_integer, check_seed, check_shape
-from keras_aevae.models.inference import as_numpy, is_array, run_in_batches
-from keras_aevae.models.own_loss import OwnLoss, weighted_mean
+from keras_aevae.engine import replicas
+from keras_aevae.engine.inference import as_numpy, is_array, run_in_batches
+from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -130,7 +130,7 @@ class AutoregressivePrior(OwnLoss):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         nats = self.negative_log_prob(x, y_pred)
-        return _replicas.part_of_loss(weighted_mean(nats, sample_weight) + sum(self.losses))
+        return replicas.part_of_loss(weighted_mean(nats, sample_weight) + sum(self.losses))
 
     def fit(self, x=None, y=None, **kwargs):
         """As in Keras, with arrays checked before any training. There is no target `y`."""

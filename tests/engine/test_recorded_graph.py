@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from keras_aevae.models.recorded_graph import (
+from keras_aevae.engine.recorded_graph import (
     MOST_NUMBERS,
     drop_detached,
     fold_constants,

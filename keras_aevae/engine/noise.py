@@ -1,7 +1,7 @@
 """Uniform and normal noise, float32, drawn from a seed generator.
 
 `keras.random`, but for one thing: on PyTorch the draw is one operation on tensors, the seed
-included (`torch_noise.py`), so that a recorded step (`keras_aevae/models/recorded.py`) draws anew
+included (`torch_noise.py`), so that a recorded step (`keras_aevae/engine/recorded.py`) draws anew
 each time. The numbers are those of `keras.random`.
 """
 
@@ -11,7 +11,7 @@ import keras
 def normal(shape, seed=None):
     """Noise from N(0, 1). `seed` is an integer, a `keras.random.SeedGenerator` or None."""
     if keras.backend.backend() == "torch" and isinstance(seed, keras.random.SeedGenerator):
-        from keras_aevae.distributions import torch_noise
+        from keras_aevae.engine import torch_noise
 
         return torch_noise.operations.normal(seed.next(), list(shape))
     return keras.random.normal(shape, dtype="float32", seed=seed)
@@ -20,7 +20,7 @@ def normal(shape, seed=None):
 def uniform(shape, seed=None):
     """Noise from the uniform distribution on [0, 1)."""
     if keras.backend.backend() == "torch" and isinstance(seed, keras.random.SeedGenerator):
-        from keras_aevae.distributions import torch_noise
+        from keras_aevae.engine import torch_noise
 
         return torch_noise.operations.uniform(seed.next(), list(shape))
     return keras.random.uniform(shape, dtype="float32", seed=seed)

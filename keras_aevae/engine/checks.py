@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.models.inference import as_numpy, first_batch, first_of, is_array
+from keras_aevae.engine.inference import as_numpy, first_batch, first_of, is_array
 
 
 def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):

@@ -8,7 +8,7 @@ it: its one program sees the global batch. Where there is one replica, all of th
 import keras
 from keras import ops
 
-# Set by `keras_aevae.distributed.TorchDataParallel` while its processes share a training step:
+# Set by `TorchDataParallel` while its processes share a training step:
 # that a process group exists does not mean that they do.
 _torch = {"sharing": False}
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_aevae.distributions.noise import normal, uniform
+from keras_aevae.engine.noise import normal, uniform
 
 
 @pytest.mark.parametrize("draw", [normal, uniform])
