@@ -54,7 +54,7 @@ def ours(parent, x, batch_size, gradients):
     model = VAE(*networks.mlp(x.shape[1:], LATENT_DIM["mlp"]))
     arrays = weights()
     model.encoder.set_weights(arrays[:4])
-    model.head.set_weights(arrays[4:6])
+    model.code.head.set_weights(arrays[4:6])
     model.decoder.set_weights(arrays[6:])
 
     def turn(samples, images=None):

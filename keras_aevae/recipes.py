@@ -144,24 +144,22 @@ class Recipe:
             model.fit(inputs, batch_size=self.batch_size, **settings)
         if self.prior:
             (x, _), _ = self.data()  # what the model was trained on: bits, where these were
-            model.prior = self.train_prior(
-                model, x, callbacks=list(prior_callbacks), verbose=verbose
-            )
+            self.train_prior(model, x, callbacks=list(prior_callbacks), verbose=verbose)
         return model
 
     def train_prior(self, model, x, **settings_of_fit):
-        """The autoregressive prior of the codes of `x`, trained."""
+        """Train the autoregressive prior of the codes of `x`, for `model`."""
         settings = dict(self.prior)
         epochs = settings.pop("epochs")
-        indices = model.encode_indices(x, batch_size=512)
         prior = AutoregressivePrior(
-            model.quantizer.num_codes, indices.shape[1:], seed=self.seed, **settings
+            model.quantizer.num_codes, model.code.grid, seed=self.seed, **settings
         )
         steps = -(-len(x) // self.batch_size) * epochs
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         prior.compile(keras.optimizers.Adam(rate))
+        indices = model.encode_indices(x, batch_size=512)
         prior.fit(indices, batch_size=self.batch_size, epochs=epochs, **settings_of_fit)
-        return prior
+        model.set_prior(prior)
 
 
 # Small batches, a high first rate and 3x3 kernels: the lowest test loss of the few settings that

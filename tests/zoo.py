@@ -20,8 +20,6 @@ class Row:
     networks: dict = dataclasses.field(default_factory=dict)
     # The condition of the n-th example, for conditional models.
     condition: callable = None
-    # Whether `sample` needs another model, and doesn't take codes to fit a Gaussian to.
-    samples: bool = True
 
 
 def mixture():
@@ -56,6 +54,12 @@ ZOO = {
     "CIWAE": Row(ka.CIWAE, {"num_samples": 3, "elbo_weight": 0.3}),
     "VampPriorVAE": Row(ka.VampPriorVAE, parts=vampprior),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
+    "Autoencoder, told a class": Row(
+        ka.Autoencoder,
+        {"classes": 10},
+        networks={"condition_dim": 10},
+        condition=lambda n: np.arange(n) % 10,
+    ),
     "ConditionalVAE": Row(
         ka.ConditionalVAE,
         {"classes": 10},
@@ -72,19 +76,16 @@ ZOO = {
         ka.VQVAE,
         parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, seed=0)},
         networks=GRID,
-        samples=False,
     ),
     "VQVAE, codebook by gradient": Row(
         ka.VQVAE,
         parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, update="gradient", seed=0)},
         networks=GRID,
-        samples=False,
     ),
     "VQVAE, finite scalars": Row(
         ka.VQVAE,
         parts=lambda: {"quantizer": ka.layers.FiniteScalarQuantizer((5, 4, 3))},
         networks=GRID,
-        samples=False,
     ),
 }
 

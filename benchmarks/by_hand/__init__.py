@@ -24,5 +24,5 @@ def weights_of(model):
     """What `trainer` takes, of one of the library's models, in NumPy."""
     return [
         [variable.numpy() for variable in part.weights]
-        for part in (model.encoder, model.head, model.decoder)
+        for part in (model.encoder, model.code.head, model.decoder)
     ]

@@ -1,1 +1,22 @@
 """How an input is stored: what lies between an encoder's features and a decoder's input."""
+
+from keras_aevae._checks import check_name
+from keras_aevae.codes.base import Code
+from keras_aevae.codes.codebook import CodebookCode
+from keras_aevae.codes.gaussian import GaussianCode
+from keras_aevae.codes.point import PointCode
+
+__all__ = ["Code", "CodebookCode", "GaussianCode", "PointCode"]
+
+CODES = {
+    "point": lambda seed: PointCode(),
+    "diagonal_gaussian": GaussianCode,
+}
+
+
+def get_code(identifier, seed=None):
+    """The code named by `identifier`, "point" or "diagonal_gaussian", with noise of `seed`; or
+    `identifier` itself, if it is a `Code`."""
+    if isinstance(identifier, Code):
+        return identifier
+    return CODES[check_name("posterior", identifier, CODES)](seed=seed)

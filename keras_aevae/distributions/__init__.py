@@ -6,12 +6,15 @@ from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
+from keras_aevae.distributions.fitted_mixture import FittedMixture
 from keras_aevae.distributions.gaussian import Gaussian
 from keras_aevae.distributions.gaussian_mixture import GaussianMixture
-from keras_aevae.distributions.learned_prior import LearnedPrior
 from keras_aevae.distributions.likelihood import Likelihood
 from keras_aevae.distributions.mixture import Mixture
+from keras_aevae.distributions.multivariate_gaussian import MultivariateGaussian
 from keras_aevae.distributions.point import Point
+from keras_aevae.distributions.prior import LearnedPrior, Prior
+from keras_aevae.distributions.uniform_indices import UniformIndices
 from keras_aevae.distributions.vamp_prior import VampPrior
 
 __all__ = [
@@ -21,13 +24,17 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "Distribution",
+    "FittedMixture",
     "Gaussian",
     "GaussianMixture",
     "LearnedPrior",
     "Likelihood",
     "Mixture",
+    "MultivariateGaussian",
     "Point",
+    "Prior",
     "StandardNormal",
+    "UniformIndices",
     "VampPrior",
 ]
 
@@ -57,8 +64,8 @@ def get_posterior(identifier):
 
 def get_prior(identifier, latent_dim):
     """The prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier` if it
-    is a `LearnedPrior` already, or None."""
-    if identifier is None or isinstance(identifier, LearnedPrior):
+    is a `LearnedPrior` already."""
+    if isinstance(identifier, LearnedPrior):
         return identifier
     return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
 

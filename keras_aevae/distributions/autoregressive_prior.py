@@ -11,13 +11,15 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer, check_seed, check_shape
+from keras_aevae.distributions.base import Distribution
+from keras_aevae.distributions.prior import Prior
 from keras_aevae.engine import replicas
 from keras_aevae.engine.inference import as_numpy, is_array, run_in_batches
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class AutoregressivePrior(OwnLoss):
+class AutoregressivePrior(Prior, OwnLoss):
     """The distribution of a grid of codes: each code given those before it, row by row.
 
         log p(codes) = sum_i log p(code_i | code_1, ..., code_i-1)
@@ -60,6 +62,8 @@ class AutoregressivePrior(OwnLoss):
     ```
     """
 
+    # What of the constructor isn't said by the codes that it is a prior of.
+    settings = ("width", "depth", "num_heads", "dropout", "seed")
     about_loss = "The loss is -log p, the model's own: leave it out."
 
     def __init__(
@@ -183,6 +187,14 @@ class AutoregressivePrior(OwnLoss):
             )
         return indices.astype("int32")
 
+    # As the prior of a model
+
+    def tensors(self, posterior_at=None):
+        return []
+
+    def made_of(self, tensors, q=None):
+        return Autoregressive(self)
+
     # The verbs: arrays in, NumPy arrays out
 
     def log_prob(self, indices, *, batch_size=128, verbose=0):
@@ -243,3 +255,23 @@ class AutoregressivePrior(OwnLoss):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+class Autoregressive(Distribution):
+    """What an `AutoregressivePrior` is at this instant, as a distribution over indices."""
+
+    def __init__(self, prior):
+        self.prior = prior
+
+    def log_prob(self, indices):
+        """log p of indices, shape (..., *grid), as tensors: shape (...)."""
+        grid = self.prior.grid
+        leading = ops.shape(indices)[: len(indices.shape) - len(grid)]
+        rows = ops.reshape(indices, (-1, *grid))
+        nats = self.prior.negative_log_prob(rows, self.prior(rows, training=False))
+        return -ops.reshape(nats, leading)
+
+    def sample(self, sample_shape=(), seed=None, temperature=1.0):
+        count = math.prod(sample_shape)
+        indices = self.prior.sample(count, temperature=temperature, seed=seed)
+        return indices.reshape(*sample_shape, *self.prior.grid)

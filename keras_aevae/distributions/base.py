@@ -33,11 +33,6 @@ class Distribution:
         """The mean, shape (..., latent_dim)."""
         raise NotImplementedError
 
-    @property
-    def mode(self):
-        """The most probable code, shape (..., latent_dim)."""
-        raise NotImplementedError
-
     def log_prob(self, z):
         """Log density of `z`, shape (..., latent_dim), in nats, shape (...)."""
         raise NotImplementedError
@@ -46,6 +41,12 @@ class Distribution:
         """Log density of `z`, shape (..., latent_dim), under each of n distributions, whose
         parameters have shape (n, latent_dim): nats, shape (..., n)."""
         return self.log_prob(as_float32(z)[..., None, :])
+
+    def sample_of_each(self, chosen, seed=None):
+        """One draw from each of the distributions at the places `chosen`, integers of any shape,
+        of n distributions, whose parameters have shape (n, ...)."""
+        family, parameters = type(self), (getattr(self, name) for name in self.parameters)
+        return family(*(ops.take(p, chosen, axis=0) for p in parameters)).sample(seed=seed)
 
     def sample(self, sample_shape=(), seed=None):
         """Draws of shape `(*sample_shape, ..., latent_dim)`, differentiable where possible.

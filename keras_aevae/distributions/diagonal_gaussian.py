@@ -6,6 +6,7 @@ Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/13
 from keras import ops
 
 from keras_aevae.distributions.base import LOG_2PI, Distribution, as_float32
+from keras_aevae.distributions.prior import Prior
 from keras_aevae.engine.noise import normal
 
 LOG_VAR_BOUND = 15.0
@@ -58,10 +59,6 @@ class DiagonalGaussian(Distribution):
         return self._mean
 
     @property
-    def mode(self):
-        return self._mean
-
-    @property
     def log_var(self):
         """Log of the variances, shape (..., latent_dim)."""
         return self._log_var
@@ -107,7 +104,7 @@ class DiagonalGaussian(Distribution):
         return super().kl(other, sample)
 
 
-class StandardNormal(DiagonalGaussian):
+class StandardNormal(Prior, DiagonalGaussian):
     """N(0, I) in `latent_dim` dimensions: the usual prior.
 
     Args:
@@ -121,8 +118,16 @@ class StandardNormal(DiagonalGaussian):
     ```
     """
 
+    identifier = "standard_normal"
+
     def __init__(self, latent_dim):
         self.latent_dim = latent_dim
+
+    def tensors(self, posterior_at=None):
+        return []
+
+    def made_of(self, tensors, q=None):
+        return self
 
     @property
     def mean(self):

@@ -13,8 +13,8 @@ from keras_aevae.distributions.diagonal_gaussian import (
     DiagonalGaussian,
     soft_bound,
 )
-from keras_aevae.distributions.learned_prior import LearnedPrior
 from keras_aevae.distributions.mixture import Mixture
+from keras_aevae.distributions.prior import LearnedPrior
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -43,23 +43,18 @@ class GaussianMixture(LearnedPrior):
         self.num_components = check_positive_integer("num_components", num_components)
         self.seed = None if seed is None else check_seed(seed)
 
-    def attach(self, model):
-        super().attach(model)
-        shape = (self.num_components, model.latent_dim)
+    def setup(self, code, data_shape=None, support=None):
+        super().setup(code, data_shape, support)
+        shape = (self.num_components, code.latent_dim)
         normal = keras.initializers.RandomNormal(stddev=1.0, seed=self.seed)
-        settings = {"dtype": "float32"}
-        self.means = self.add_weight(name="means", shape=shape, initializer=normal, **settings)
-        self.log_vars = self.add_weight(
-            name="log_vars", shape=shape, initializer="zeros", **settings
-        )
-        self.logits = self.add_weight(
-            name="logits", shape=shape[:1], initializer="zeros", **settings
-        )
+        self.means = self.add_weight(name="means", shape=shape, initializer=normal)
+        self.log_vars = self.add_weight(name="log_vars", shape=shape, initializer="zeros")
+        self.logits = self.add_weight(name="logits", shape=shape[:1], initializer="zeros")
 
-    def tensors(self):
+    def tensors(self, posterior_at=None):
         return [self.means.value, soft_bound(self.log_vars.value, LOG_VAR_BOUND), self.logits.value]
 
-    def made_of(self, tensors):
+    def made_of(self, tensors, q=None):
         means, log_vars, logits = tensors
         return Mixture(DiagonalGaussian(means, log_vars), logits)
 

@@ -1,9 +1,12 @@
 """A mixture of distributions of one family."""
 
-import keras
 from keras import ops
 
 from keras_aevae.distributions.base import Distribution, as_float32
+from keras_aevae.engine.noise import uniform
+
+# Of the uniform noise, whose logarithm is taken twice.
+SMALLEST = 1e-7
 
 
 class Mixture(Distribution):
@@ -46,8 +49,6 @@ class Mixture(Distribution):
         if isinstance(seed, int):
             second = (seed + 2**30) % 2**31
         shape = (*sample_shape, self.logits.shape[0])
-        uniform = keras.random.uniform(shape, minval=1e-7, dtype="float32", seed=seed)
-        chosen = ops.argmax(self.logits - ops.log(-ops.log(uniform)), axis=-1)
-        family = type(self.components)
-        parameters = [getattr(self.components, name) for name in self.components.parameters]
-        return family(*(ops.take(p, chosen, axis=0) for p in parameters)).sample(seed=second)
+        noise = ops.maximum(uniform(shape, seed), SMALLEST)
+        chosen = ops.argmax(self.logits - ops.log(-ops.log(noise)), axis=-1)
+        return self.components.sample_of_each(chosen, seed=second)

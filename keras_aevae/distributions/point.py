@@ -40,9 +40,5 @@ class Point(Distribution):
     def mean(self):
         return self._mean
 
-    @property
-    def mode(self):
-        return self._mean
-
     def sample(self, sample_shape=(), seed=None):
         return ops.broadcast_to(self._mean, (*sample_shape, *ops.shape(self._mean)))

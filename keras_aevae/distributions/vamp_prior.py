@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer, check_seed
-from keras_aevae.distributions.learned_prior import LearnedPrior
 from keras_aevae.distributions.mixture import Mixture
+from keras_aevae.distributions.prior import LearnedPrior
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -45,29 +45,21 @@ class VampPrior(LearnedPrior):
         self.start = start
         self.seed = None if seed is None else check_seed(seed)
 
+    of_posteriors = True
+
     @property
     def start_size(self):
-        """Training examples that `start_from` wants."""
         return self.num_components if self.start == "data" else 0
 
-    def attach(self, model):
-        if model.condition_dim:
-            raise ValueError(
-                "A VampPrior needs an encoder that gives q(z|u) of u alone, which a conditional "
-                f"model's doesn't. Received: {type(model).__name__}."
-            )
-        super().attach(model)
-        # A bound method, not the model, which as a layer of this layer would hold itself.
-        self.infer, self.family = model.infer_parameters, model.family
-        support = model.likelihood.support
+    def setup(self, code, data_shape=None, support=None):
+        super().setup(code, data_shape, support)
         uniform, normal = keras.initializers.RandomUniform, keras.initializers.RandomNormal
         self.pseudo_inputs = self.add_weight(
             name="pseudo_inputs",
-            shape=(self.num_components, *model.data_shape),
+            shape=(self.num_components, *data_shape),
             initializer=uniform(*support, self.seed) if support else normal(0.0, 1.0, self.seed),
             # Inputs that the encoder may be given: each step ends within the support.
             constraint=Within(*support) if support else None,
-            dtype="float32",
         )
 
     def start_from(self, x):
@@ -80,11 +72,11 @@ class VampPrior(LearnedPrior):
             )
         self.pseudo_inputs.assign(np.asarray(x, "float32"))
 
-    def tensors(self):
-        return self.infer(self.pseudo_inputs.value)
+    def tensors(self, posterior_at=None):
+        return posterior_at(self.pseudo_inputs.value)
 
-    def made_of(self, tensors):
-        return Mixture(self.family(*tensors))
+    def made_of(self, tensors, q=None):
+        return Mixture(q(tensors))
 
     def get_config(self):
         own = {"num_components": self.num_components, "start": self.start, "seed": self.seed}

@@ -21,7 +21,11 @@ class OwnLoss(keras.Model):
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
         super().compile(optimizer=optimizer, **kwargs)
-        self.__dict__.pop("_compiled", None)  # verbs compiled before something was changed
+        self.forget_compiled()
+
+    def forget_compiled(self):
+        """Compile the verbs anew: something that they know was changed."""
+        self.__dict__.pop("_compiled", None)
 
     def compile_from_config(self, config):
         # Keras compiles a reloaded model only where `compile` is its own.

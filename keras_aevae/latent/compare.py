@@ -164,14 +164,16 @@ def bar():
 
 @contextlib.contextmanager
 def repeatable(model, seed):
-    """Within it, the posterior's noise is that of `seed`, and after it as if it hadn't been."""
-    state = model.sampling.seed_generator.state
-    before = keras.ops.convert_to_numpy(state.value).copy()
-    state.assign(keras.ops.cast(np.array([seed, 0]), state.dtype))
+    """Within it, the model's noise is that of `seed`, and after it as if it hadn't been."""
+    states = [generator.state for generator in model.code.noise]
+    before = [keras.ops.convert_to_numpy(state.value).copy() for state in states]
+    for state in states:
+        state.assign(keras.ops.cast(np.array([seed, 0]), state.dtype))
     try:
         yield
     finally:
-        state.assign(keras.ops.convert_to_tensor(before, dtype=state.dtype))
+        for state, value in zip(states, before):
+            state.assign(keras.ops.convert_to_tensor(value, dtype=state.dtype))
 
 
 def measure(observed, part, tell):

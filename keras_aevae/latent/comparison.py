@@ -7,6 +7,7 @@ import pathlib
 from keras_aevae._checks import check_name
 from keras_aevae.latent.claims import CLAIMS, RULE, half_width, judge, mean
 from keras_aevae.latent.rows import GROUPS, ROWS
+from keras_aevae.models import VAE, Autoencoder
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -65,13 +66,27 @@ class Comparison:
 
     @property
     def pair(self):
-        """The names of the first AE and of the first VAE, which the claims are about; None without
-        two such. A model that is told a label, or has a codebook, is neither."""
+        """The names of the first `Autoencoder` and of the first `VAE`, which the claims are about;
+        None without these two. No relative of theirs is taken for one of them, and no model that
+        is told a label: `judge` takes any two by their names."""
         first = {name: runs[0] for name, runs in self.models.items()}
-        plain = {n: m for n, m in first.items() if not (m.condition_dim or hasattr(m, "quantizer"))}
-        points = [n for n, model in plain.items() if not model.family.has_density]
-        clouds = [n for n, model in plain.items() if model.family.has_density]
-        return (points[0], clouds[0]) if points and clouds else None
+        plain = {name: type(m) for name, m in first.items() if not m.condition_dim}
+        found = [
+            [name for name, kind in plain.items() if kind is cls] for cls in (Autoencoder, VAE)
+        ]
+        return tuple(names[0] for names in found) if all(found) else None
+
+    @property
+    def not_judged(self):
+        """Why the claims aren't judged; "" where they are, or where there is one model alone."""
+        if self.pair or len(self.models) < 2:
+            return ""
+        given = {name: type(runs[0]).__name__ for name, runs in self.models.items()}
+        received = ", ".join(f"{name} ({cls})" for name, cls in given.items())
+        return (
+            "The claims about VAEs beside AEs are not judged here: they want an Autoencoder and a "
+            f"VAE, both told no label, and no relative in their place. Received: {received}."
+        )
 
     @property
     def verdicts(self):
@@ -184,6 +199,8 @@ class Comparison:
                 both = [written(row, self.values(n).get(row.key)) for n in self.pair]
                 lines.append([verdict.claim.text, *both, verdict.verdict])
             parts = [aligned(lines), self.rule, *parts]
+        elif self.not_judged:
+            parts = [self.not_judged, *parts]
         parts.append(
             "↓: lower is better, ↑: higher is. "
             f"Features: {self.data.features[1]}. Numbers of {self.settings['replicates']}."

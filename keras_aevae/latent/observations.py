@@ -7,12 +7,13 @@ import keras
 import numpy as np
 
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.distributions import StandardNormal
+from keras_aevae.distributions import FittedMixture, StandardNormal
 from keras_aevae.latent import measures
 from keras_aevae.latent.data import flatten
 from keras_aevae.latent.measures._values import spaced
 
-COMPONENTS = 10
+# Sources of codes that are fitted to those of the training data, by their Gaussians.
+FITTED = {"gaussian": 1, "mixture": 10}
 LARGEST_MIXTURE = 128  # latent dimensions; its covariances have their square
 STEPS = 9  # points on a path, both ends included
 NUM_PATHS = 200
@@ -106,15 +107,18 @@ class Observations:
         return measures.generalization_gap_interval(train, part.take(test), seed=self.seed)
 
     def check_density(self):
-        if not hasattr(self.model, "log_likelihood"):
+        if self.model.stores != "distribution":
             raise ValueError("its codes have no density")
+
+    def check_prior(self):
+        if self.model.stores == "codebook" and self.model.fitted_prior is None:
+            raise ValueError("its codes have no prior")
 
     @kept
     def bounds(self, which):
         """The ELBO of each example of "test" or "anomalies"."""
-        if hasattr(self.model, "quantizer"):
-            if self.model.prior is None:
-                raise ValueError("its codes have no prior")
+        if self.model.stores == "codebook":
+            self.check_prior()
             x = self.data.x_test if which == "test" else self.data.anomalies
             return self.model.elbo(x, batch_size=BATCH_SIZE)
         self.check_density()
@@ -156,13 +160,13 @@ class Observations:
 
     @functools.cached_property
     def train_draws(self):
-        if not self.model.family.has_density:  # points are their own draws
+        if self.model.stores != "distribution":  # points are their own draws
             return self.train_codes
         return self.train("encode", sample=True)
 
     @functools.cached_property
     def test_draws(self):
-        if not self.model.family.has_density:
+        if self.model.stores != "distribution":
             return self.test_codes
         return self.test("encode", sample=True)
 
@@ -183,8 +187,8 @@ class Observations:
         inputs = self.data.x_test
         if self.model.condition_dim:
             inputs = self.model.check_inputs(inputs, self.data.y_test)
-        method = self.model.infer_parameters
-        return self.model.run(method, inputs, batch_size=BATCH_SIZE, verbose=0)
+        inferred = self.model.run(self.model.posterior_at, inputs, batch_size=BATCH_SIZE, verbose=0)
+        return inferred["z_mean"], inferred["z_log_var"]
 
     @kept
     def kl_split(self, part):
@@ -228,16 +232,15 @@ class Observations:
 
     # Samples
 
-    @functools.cached_property
-    def mixture(self):
-        from sklearn.mixture import GaussianMixture
-
-        codes = np.asarray(self.train_draws, "float64")
-        if codes.shape[1] > LARGEST_MIXTURE:
+    @kept
+    def fitted(self, num_components):
+        """The mixture of so many Gaussians that is fitted to the training codes."""
+        codes = self.train_draws
+        if num_components > 1 and codes.shape[1] > LARGEST_MIXTURE:
             raise ValueError(f"the mixture is fitted to at most {LARGEST_MIXTURE} dimensions")
-        if len(codes) < 2 * COMPONENTS:
-            raise ValueError(f"the mixture wants {2 * COMPONENTS} codes or more")
-        return GaussianMixture(COMPONENTS, random_state=self.seed).fit(codes)
+        prior = FittedMixture(codes.shape[1], num_components, seed=self.seed)
+        prior.fit(codes)
+        return prior.distribution()
 
     @kept
     def codes_from(self, source):
@@ -246,17 +249,12 @@ class Observations:
         count = len(self.data.x_test)
         if source == "encodings":
             return self.test_draws
-        if source == "mixture":
-            codes = self.mixture.sample(count)[0]
-            return np.random.default_rng(self.seed).permutation(codes).astype("float32")
-        if source == "gaussian":
-            codes = np.asarray(self.train_draws, "float64")
-            covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-            draw = np.random.default_rng(self.seed).multivariate_normal
-            return draw(codes.mean(axis=0), covariance, count, method="eigh").astype("float32")
-        if hasattr(self.model, "quantizer"):
+        if source in FITTED:
+            p = self.fitted(FITTED[source])
+            return keras.ops.convert_to_numpy(p.sample((count,), seed=self.seed))
+        if self.model.stores == "codebook":
             raise ValueError("codes of a codebook have no prior of vectors")
-        return keras.ops.convert_to_numpy(self.model.prior.sample((count,), seed=self.seed))
+        return self.model.sample_codes(count, seed=self.seed)
 
     @kept
     def sampled(self, source):
@@ -264,6 +262,7 @@ class Observations:
         first images, and, from the prior, the images `data.compared`."""
         n = len(self.data.x_test)
         if source == "prior":
+            self.check_prior()
             settings = {"condition": self.data.y_test} if self.model.condition_dim else {}
             images = self.model.sample(n, seed=self.seed, batch_size=BATCH_SIZE, **settings)
         else:

@@ -10,6 +10,8 @@ from keras_aevae.latent.album import TITLES, Album, attempt, condition_in_words,
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.words import by_model, listing, minus
 
+# What the page calls models, by what they store.
+KINDS = (("points", "point"), ("clouds", "distribution"), ("books", "codebook"))
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -17,7 +19,6 @@ def render(comparison, verbose=0):
     """The report of a `Comparison`, as HTML text; `verbose`: 1 for a progress bar."""
     first = {name: runs[0] for name, runs in comparison.models.items()}
     verdicts = comparison.verdicts
-    books = [name for name, model in first.items() if hasattr(model, "quantizer")]
     album = Album()
     draw_all(album, comparison, verbose)
     return (
@@ -25,12 +26,11 @@ def render(comparison, verbose=0):
         .get_template("report.html.j2")
         .render(
             **tables_of(comparison),
-            points=[n for n, m in first.items() if not m.family.has_density and n not in books],
-            clouds=[n for n, m in first.items() if m.family.has_density],
-            books=books,
+            **{kind: [n for n, m in first.items() if m.stores == what] for kind, what in KINDS},
             latent_dim=max(model.latent_dim for model in first.values()),
             score=score(verdicts) if verdicts else "",
             rule=comparison.rule,
+            not_judged=comparison.not_judged,
             decided=sum(verdict.low is not None for verdict in verdicts),
             labelled=attempt(comparison.data.labels, "test") is not None,
             left_out=left_out(comparison),

@@ -76,9 +76,9 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
             "test_log_likelihood": log_likelihood(model, x_test, num_samples, **settings),
             "num_samples": num_samples,
         }
-    if hasattr(model, "quantizer"):
+    if model.stores == "codebook":
         indices = model.encode_indices(x_test, **settings)
         numbers["perplexity"] = perplexity(indices, model.quantizer.num_codes)
-        if model.prior is not None:
+        if model.fitted_prior is not None:
             numbers["test_elbo"] = mean(model.elbo(x_test, **settings))
     return numbers

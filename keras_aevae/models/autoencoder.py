@@ -12,25 +12,29 @@ import keras
 from keras import ops
 
 from keras_aevae import hub
-from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
+from keras_aevae.codes import get_code
+from keras_aevae.codes.base import draws_first
+from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine import replicas
 from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import is_pair, some_examples
+from keras_aevae.engine.names import names_of
+from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
-from keras_aevae.layers import Sampling
+from keras_aevae.models.condition import get_condition, is_unknown
 from keras_aevae.models.verbs import Verbs
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(Verbs, OwnLoss):
+class Autoencoder(Verbs, HasNumbers, OwnLoss):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))
 
     Good for: compression, denoising, features, anomaly scores. Misleads as a generator: nothing
     presses its codes towards any known distribution, so a z drawn from N(0, I) may lie where no
-    code ever was. Pass `codes=` to `sample` to draw from where they are.
+    code ever was. `fit_prior` learns afterwards where they are, and `sample` then draws from there.
 
     It is also the base of the library's models. A relative says what is different: another
     posterior or prior, terms of its own in `terms`, what the loss is made of in `coefficients`.
@@ -47,10 +51,14 @@ class Autoencoder(Verbs, OwnLoss):
         likelihood: p(x|z): "bernoulli" (also "binary_crossentropy"), "gaussian" (calibrated
             scale; also "mse": squared error), "categorical", "discretized_logistic", or a
             `keras_aevae.distributions.Likelihood`.
-        posterior: q(z|x), how an input is stored: "point" or "diagonal_gaussian".
-        prior: p(z), where `sample` draws codes by default: "standard_normal"; for models whose
-            posterior has a density also a learned one, such as "gaussian_mixture" or a
-            `keras_aevae.distributions.LearnedPrior`.
+        posterior: q(z|x), how an input is stored: "point", "diagonal_gaussian", or a
+            `keras_aevae.codes.Code`.
+        prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
+            models whose posterior has a density also a learned one: "gaussian_mixture",
+            "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
+        classes: where both networks are told a label beside each x or z: the number n of labels,
+            for 0..n-1, or a list of them, integers or strings. The networks take it one-hot.
+        condition_dim: where they are told a vector: its length. Give this or `classes`, or neither.
         seed: integer seed of the posterior's noise, or None for a random one.
 
     Call arguments:
@@ -60,7 +68,10 @@ class Autoencoder(Verbs, OwnLoss):
         z_mean (and what else the posterior has): shape (batch, latent_dim).
         z: the code, shape (batch, latent_dim).
         decoder_output: the likelihood's parameters.
-        reconstruction: E[x|z], shape (batch, *data_shape); not in training.
+        reconstruction: E[x|z], shape (batch, *data_shape).
+
+    The names are the same in training and otherwise. Where a model draws several z for each
+    example, `z` and `decoder_output` have an axis of them after the batch.
 
     Raises:
         ValueError: if the networks don't fit each other, the data or `latent_dim`.
@@ -83,10 +94,6 @@ class Autoencoder(Verbs, OwnLoss):
     ```
     """
 
-    # Names of the loss's terms, in the order in which they are shown.
-    term_names = ("reconstruction",)
-    # Length of the condition that both networks are given; 0: they are given none.
-    condition_dim = 0
     presets = hub.Presets()
     about_loss = (
         "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
@@ -102,6 +109,8 @@ class Autoencoder(Verbs, OwnLoss):
         *,
         posterior="point",
         prior="standard_normal",
+        classes=None,
+        condition_dim=None,
         seed=None,
         **kwargs,
     ):
@@ -109,104 +118,159 @@ class Autoencoder(Verbs, OwnLoss):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = get_likelihood(likelihood)
+        self.condition = get_condition(classes, condition_dim)
         self.latent_shape, self.data_shape, features = check_networks(
             encoder, decoder, latent_dim, self.likelihood, self.condition_dim
         )
         self.latent_dim = math.prod(self.latent_shape)
-        self.posterior = posterior
-        self.family = get_posterior(posterior)
-        # From features to the posterior's parameters, in float32 whatever the policy: one dense
-        # layer for a vector of codes, the same one at each position for a grid of them.
-        self.features_shape = features if self.latent_shape[1:] else (math.prod(features),)
-        self.head = keras.layers.Dense(
-            self.family.raw_size(self.latent_shape[-1]), dtype="float32", name="posterior"
+        self.code = get_code(posterior, seed)
+        self.code.setup(
+            features, self.latent_shape, prior, self.data_shape, self.likelihood.support
         )
-        self.head.build((None, *self.features_shape))
-        self.sampling = Sampling(posterior, seed=seed, dtype="float32")
-        self.seed = self.sampling.seed
-        # The model's own count of training steps, for schedules: an optimizer's can't be read
-        # inside `compute_loss` on every backend.
-        self.step = self.add_weight(
-            name="step", shape=(), dtype="int", initializer="zeros", trainable=False
-        )
-        self.prior_name = prior
-        self.prior = get_prior(prior, self.latent_dim)
-        if isinstance(self.prior, LearnedPrior):
-            self.prior.attach(self)
+        if self.code.prior.of_posteriors and self.condition is not None:
+            raise ValueError(
+                f"A {type(self.code.prior).__name__} needs an encoder that gives q(z|u) of u "
+                "alone, which a conditional model's doesn't. Received: "
+                f"condition_dim={self.condition_dim}."
+            )
         self.trackers = []
+        self.frozen_with_encoder = set()
         self.built = True
+
+    @property
+    def stores(self):
+        """How an input is stored: as a "point", a "distribution" or in a "codebook"."""
+        return self.code.stores
+
+    @property
+    def condition_dim(self):
+        """Length of the condition that both networks are given; 0: they are given none."""
+        return 0 if self.condition is None else self.condition.length
+
+    @property
+    def prior(self):
+        """The model's own p(z), with which it is trained."""
+        return self.code.prior
+
+    @prior.setter
+    def prior(self, prior):
+        raise AttributeError(
+            "`prior` is chosen in the constructor. For one that is fitted afterwards call "
+            f"fit_prior(x, ...) or set_prior(prior). Received: prior={prior!r}."
+        )
+
+    @property
+    def fitted_prior(self):
+        """The p(z) that `fit_prior` fitted, or None: `sample`, `elbo` and `log_likelihood` use it
+        in place of `prior`."""
+        return self.code.fitted[0] if self.code.fitted else None
 
     # The way of one batch
 
     def unpack(self, inputs):
-        """`(x, condition)` of what the model is called on; here there is no condition."""
-        return inputs, None
+        """`(x, c)` of what the model is called on: c is None, or a vector for each example."""
+        if self.condition is None:
+            return inputs, None
+        x, condition = inputs
+        return x, self.condition.encode(condition)
 
     def call(self, inputs, training=None):
         outputs = self.infer(inputs, training=training)
         outputs |= self.draw(outputs, training=training)
         outputs |= self.generate(outputs, training=training)
-        if not training:
-            outputs["reconstruction"] = self.expected(outputs)
-        return outputs
+        outputs["reconstruction"] = self.expected(outputs)
+        return self.without_one_draw(outputs)
 
     def infer(self, inputs, training=None):
-        """The parameters of q(z|x) by their names: `z_mean`, ..., shape (batch, latent_dim)."""
+        """What q(z|x) is made of, by name: `z_mean`, ..., shape (batch, latent_dim)."""
         x, condition = self.unpack(inputs)
-        features = self.encoder(join(x, condition), training=training)
-        raw = self.head(ops.reshape(features, (-1, *self.features_shape)))
-        outputs = {
-            f"z_{name}": ops.reshape(value, (-1, self.latent_dim))
-            for name, value in self.family.parameterize(raw).items()
-        }
+        outputs = self.code.infer(self.encoder(join(x, condition), training=training))
         return outputs if condition is None else {"condition": condition, **outputs}
 
     def draw(self, outputs, training=None):
-        """`z`, a draw from q(z|x) of what `infer` returned."""
-        return {"z": self.sampling(self.parameters_of(outputs))}
+        """`z`, draws from q(z|x): shape (batch, num_draws, latent_dim)."""
+        return self.code.draw(outputs, self.num_draws, training)
 
     def generate(self, outputs, training=None):
-        """`decoder_output`, the parameters of p(x|z) at `z`, which may hold several draws for each
-        example: shape (batch, [num_samples,] latent_dim)."""
+        """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
         z, condition = outputs["z"], outputs.get("condition")
-        draws = tuple(z.shape[1:-1])
-        if draws and condition is not None:
-            condition = ops.repeat(condition, draws[0], axis=0)
-        codes = ops.reshape(z, (-1, *self.latent_shape))
+        draws = z.shape[1]
+        if draws > 1 and condition is not None:
+            condition = ops.repeat(condition, draws, axis=0)
+        codes = self.code.decoder_input(ops.reshape(z, (-1, self.latent_dim)))
         params = self.decoder(join(codes, condition), training=training)
-        if draws:
-            params = ops.reshape(params, (-1, *draws, *params.shape[1:]))
-        return {"decoder_output": params}
+        return {"decoder_output": ops.reshape(params, (-1, draws, *params.shape[1:]))}
 
     def expected(self, outputs):
-        """E[x|z], shape (batch, *data_shape); with several draws of z, its mean over them."""
+        """E[x|z], shape (batch, *data_shape): its mean over the draws of z."""
         mean = self.likelihood.mean(outputs["decoder_output"])
-        return mean if len(outputs["z"].shape) == 2 else ops.mean(mean, axis=1)
+        return mean[:, 0] if mean.shape[1] == 1 else ops.mean(mean, axis=1)
 
-    def parameters_of(self, outputs):
-        """The parameters of q(z|x) in `outputs`, in the order of its family's constructor."""
-        return [outputs[f"z_{name}"] for name in self.family.parameters]
+    # Names of what `generate` returns.
+    generated = ("decoder_output",)
 
-    def posterior_of(self, outputs):
-        """The distribution q(z|x) whose parameters are in `outputs`."""
-        return self.family(*self.parameters_of(outputs))
+    @property
+    def num_draws(self):
+        """Draws of z for each example in a call."""
+        return 1
 
-    def infer_parameters(self, inputs):
-        """The parameters of q(z|x), a list, without training."""
-        return self.parameters_of(self.infer(inputs, training=False))
+    def without_one_draw(self, outputs):
+        """`outputs` as a call returns them: where there is one draw, without an axis of it."""
+        return self.each_drawn(outputs, lambda value: ops.squeeze(value, axis=1))
+
+    def with_one_draw(self, outputs):
+        """`outputs` of a call as the equations take them: always with an axis of draws."""
+        return self.each_drawn(outputs, lambda value: ops.expand_dims(value, axis=1))
+
+    def each_drawn(self, outputs, function):
+        if self.num_draws > 1:
+            return outputs
+        drawn = (*self.code.drawn, *self.generated)
+        return {k: function(v) if k in drawn else v for k, v in outputs.items()}
+
+    def p(self, fitted=False):
+        """p(z) at this instant, a distribution: the model's own prior, or if `fitted` the one that
+        `fit_prior` fitted, where there is one."""
+        return self.code.p(self.posterior_at, fitted)
+
+    def posterior_at(self, x):
+        """What q(z|x) is made of at data x, without training."""
+        return self.infer(x, training=False)
+
+    def log_conditional(self, x, outputs):
+        """log p(x|z_k) of the draws z_k in `outputs`, shape (num_draws, batch)."""
+        return self.likelihood.log_prob(x, draws_first(outputs, "decoder_output"))
 
     def terms(self, x, outputs):
         """The loss's terms by name: each of shape (batch,), in nats, unreduced.
 
         Args:
             x: the data to reconstruct, shape (batch, *data_shape).
-            outputs: what the call on the model's input returned.
+            outputs: what the steps above returned: `z` and `decoder_output` have an axis of draws
+                after the batch.
         """
-        return {"reconstruction": -self.likelihood.log_prob(x, outputs["decoder_output"])}
+        return {"reconstruction": -ops.mean(self.log_conditional(x, outputs), axis=0)}
+
+    def batch_terms(self, x, outputs):
+        """Terms that mix the examples of a batch, by name: scalars, from the arguments of `terms`.
+
+        `evaluate` shows them; `evaluate_terms`, which is about single examples, doesn't have them.
+        Where several replicas train together, each returns its part: the mean of the parts is the
+        term (`keras_aevae.engine.replicas.weighted_mean` gives such a part).
+        """
+        return {}
 
     def coefficients(self):
         """The loss as a sum of terms: what each is multiplied by. Other terms are only shown."""
         return {"reconstruction": 1.0}
+
+    def example_terms(self, x, outputs):
+        """`terms`, and NaN where an example's condition is a label that the model doesn't know."""
+        terms = self.terms(x, outputs)
+        if self.condition is None:
+            return terms
+        unknown = is_unknown(outputs["condition"])
+        return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The scalar loss: the one place where terms are weighed, reduced and tracked.
@@ -215,28 +279,54 @@ class Autoencoder(Verbs, OwnLoss):
         such as the VAE's KL, join in training unchanged on TensorFlow, JAX and PyTorch.
         """
         target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
+        outputs = self.with_one_draw(y_pred)
         if training:
-            self.likelihood.calibrate(target, draws_first(y_pred, "decoder_output"))
-        terms = self.terms(target, y_pred)
-        for tracker in self.trackers:
-            tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
-        loss = sum(weight * terms[name] for name, weight in self.coefficients().items())
+            self.likelihood.calibrate(target, draws_first(outputs, "decoder_output"))
+        terms = self.example_terms(target, outputs)
+        of_batch = self.batch_terms(target, outputs)
+        self.track(terms, of_batch, sample_weight)
+        weights = self.coefficients()
+        examples = [weights[name] * term for name, term in terms.items() if name in weights]
+        batch = [weights[name] * term for name, term in of_batch.items() if name in weights]
         if training:
             self.step.assign_add(1)
-        loss = weighted_mean(loss, sample_weight) + sum(self.losses)
+        loss = weighted_mean(sum(examples), sample_weight) + sum(batch) + sum(self.losses)
         return after_forward(replicas.part_of_loss(loss))
+
+    def track(self, terms, of_batch, sample_weight):
+        """Show the terms: means over all examples, and over the batches by their sizes."""
+        size = ops.shape(next(iter(terms.values())))[0]
+        for tracker in self.trackers:
+            if tracker.name in terms:
+                tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
+            else:
+                tracker.update_state(of_batch[tracker.name], sample_weight=size)
+
+    @property
+    def term_names(self):
+        """Names of a compiled model's terms, in the order in which they are shown."""
+        return tuple(tracker.name for tracker in self.trackers)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
-        target, reconstruction = self.unpack(x)[0] if y is None else y, None
-        if self._compile_metrics is not None:
-            reconstruction = self.expected(y_pred)
-        return super().compute_metrics(x, target, reconstruction, sample_weight)
+        target = self.unpack(x)[0] if y is None else y
+        return super().compute_metrics(x, target, y_pred["reconstruction"], sample_weight)
 
     def compile(self, *args, **kwargs):
-        if not self.trackers:
-            self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
+        self.trackers.clear()
+        self.trackers.extend(keras.metrics.Mean(name=name) for name in names_of(self))
+        self.freeze_with_encoder()
         super().compile(*args, **kwargs)
+
+    def freeze_with_encoder(self):
+        """Freeze the layers that encode beside a frozen encoder, and thaw them with it again."""
+        for i, part in enumerate(self.code.encoding_parts()):
+            if not self.encoder.trainable and part.trainable:
+                part.trainable = False
+                self.frozen_with_encoder.add(i)
+            elif self.encoder.trainable and i in self.frozen_with_encoder:
+                part.trainable = True
+                self.frozen_with_encoder.remove(i)
 
     def fit(self, x=None, y=None, **kwargs):
         """As in Keras, with the data checked before any training.
@@ -282,13 +372,13 @@ class Autoencoder(Verbs, OwnLoss):
     @property
     def start_size(self):
         """Examples that `start_from` wants before the first training step."""
-        return getattr(self.prior, "start_size", 0)
+        return self.code.start_size
 
     def start_from(self, x):
         """Set what starts from data: `fit` calls it before the first training step, with the first
         `start_size` examples; call it yourself before a training loop of your own."""
-        if hasattr(self.prior, "start_from"):
-            self.prior.start_from(x)
+        encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
+        self.code.start_from(x, encode)
 
     # Saving and presets
 
@@ -300,11 +390,12 @@ class Autoencoder(Verbs, OwnLoss):
             "decoder": serialize(self.decoder),
             "latent_dim": self.latent_dim,
             "likelihood": serialize(self.likelihood),
-            "posterior": self.posterior,
-            "prior": serialize(self.prior)
-            if isinstance(self.prior, keras.Layer)
-            else self.prior_name,
-            "seed": self.seed,
+            "posterior": self.code.identifier or serialize(self.code),
+            "prior": identifier_or_config(self.prior),
+            "seed": self.code.seed,
+            **({} if self.condition is None else self.condition.config()),
+            **self.numbers.config(),
+            **({"fitted_prior": serialize(self.fitted_prior)} if self.fitted_prior else {}),
         }
 
     @classmethod
@@ -316,7 +407,10 @@ class Autoencoder(Verbs, OwnLoss):
             name: deserialize(value) if isinstance(value, dict) else value
             for name, value in config.items()
         }
-        return cls(**parts)
+        fitted = parts.pop("fitted_prior", None)
+        model = cls(**parts)
+        model.set_prior(fitted)
+        return model
 
     @classmethod
     def from_preset(cls, preset, *, load_weights=True, **overrides):
@@ -361,7 +455,8 @@ def join(tensor, condition):
     return tensor if condition is None else [tensor, condition]
 
 
-def draws_first(outputs, name):
-    """`outputs[name]` as (num_samples, batch, ...), also where there is one draw and no axis."""
-    value = outputs[name]
-    return value[None] if len(outputs["z"].shape) == 2 else ops.moveaxis(value, 1, 0)
+def identifier_or_config(prior):
+    """A prior in a config: the name of a fixed one, or what makes a learned one again."""
+    if isinstance(prior, keras.layers.Layer):
+        return keras.saving.serialize_keras_object(prior)
+    return prior.identifier

@@ -7,7 +7,7 @@ https://arxiv.org/abs/1802.04537
 import keras
 from keras import ops
 
-from keras_aevae._checks import check_number
+from keras_aevae.engine.numbers import Number
 from keras_aevae.models.iwae import IWAE
 
 
@@ -36,18 +36,16 @@ class CIWAE(IWAE):
     ```
     """
 
+    elbo_weight = Number(minimum=0, maximum=1, remedy="0 is the IWAE, 1 the VAE.")
+
     def __init__(self, *args, elbo_weight=0.5, **kwargs):
         super().__init__(*args, **kwargs)
-        self.elbo_weight = check_number(
-            "elbo_weight", elbo_weight, minimum=0, maximum=1, remedy="0 is the IWAE, 1 the VAE."
-        )
+        self.elbo_weight = elbo_weight
 
     def bound(self, log_weights, through_z=None):
         # The ELBO of K samples: the mean of the bounds of one sample each.
         one = None if through_z is None else through_z[None]
         each = self.importance_weighted(log_weights[None], one)
         iwae = self.importance_weighted(log_weights, through_z)
-        return self.elbo_weight * ops.mean(each, axis=0) + (1 - self.elbo_weight) * iwae
-
-    def get_config(self):
-        return {**super().get_config(), "elbo_weight": self.elbo_weight}
+        weight = self.number("elbo_weight")
+        return weight * ops.mean(each, axis=0) + (1 - weight) * iwae

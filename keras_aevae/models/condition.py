@@ -12,6 +12,18 @@ from keras_aevae.engine.checks import check_values
 from keras_aevae.engine.inference import as_numpy
 
 
+def get_condition(classes, condition_dim):
+    """The condition of these settings of a model; None for neither."""
+    if classes is not None and condition_dim is not None:
+        raise ValueError(
+            "Give either `classes`, for labels, or `condition_dim`, for vectors. Received: "
+            f"classes={classes!r}, condition_dim={condition_dim!r}."
+        )
+    if classes is not None:
+        return Classes(classes)
+    return None if condition_dim is None else Vectors(condition_dim)
+
+
 class Classes:
     """Labels: c is one-hot. `labels` are all of them, or their number n for 0..n-1."""
 
@@ -39,9 +51,16 @@ class Classes:
         known = ops.any(one_hot, axis=-1, keepdims=True)
         return ops.where(known, ops.cast(one_hot, "float32"), np.nan)
 
+    def example(self):
+        """A condition for one example."""
+        return ops.convert_to_tensor(np.array(self.codes[:1], "int32"))
+
+    def config(self):
+        return {"classes": self.labels}
+
 
 class Vectors:
-    """Vectors of `length` numbers: c is they."""
+    """Vectors of `length` numbers, which are c themselves."""
 
     def __init__(self, length):
         self.length = check_positive_integer("condition_dim", length)
@@ -53,6 +72,18 @@ class Vectors:
 
     def encode(self, condition):
         return ops.cast(condition, "float32")
+
+    def example(self):
+        """A condition for one example."""
+        return ops.zeros((1, self.length))
+
+    def config(self):
+        return {"condition_dim": self.length}
+
+
+def is_unknown(c):
+    """Of which examples the vector c stands for an unknown label: shape (batch,)."""
+    return ops.any(ops.isnan(c), axis=-1)
 
 
 def check_shape_or_repeat(condition, n, each):

@@ -5,11 +5,7 @@ Models, https://papers.nips.cc/paper/5775
 """
 
 import keras
-from keras import ops
 
-from keras_aevae.engine.checks import check_values
-from keras_aevae.engine.inference import is_pair
-from keras_aevae.models.condition import Classes, Vectors
 from keras_aevae.models.vae import VAE
 
 
@@ -34,6 +30,9 @@ class ConditionalVAE(VAE):
         condition_dim: where they are vectors: their length. Give this or `classes`.
         other arguments: as for `VAE`; its prior can't be a VampPrior.
 
+    It is a `VAE` that insists on a condition: any other model takes one, too, by the same
+    arguments.
+
     `fit`, `evaluate` and `predict` take the pair `(x, condition)` as x: `fit((x, labels))`, and
     datasets of batches `((x, labels),)`. The verbs take `condition=`: one for each x or z, or
     one for all.
@@ -53,44 +52,9 @@ class ConditionalVAE(VAE):
     """
 
     def __init__(self, *args, classes=None, condition_dim=None, **kwargs):
-        if (classes is None) == (condition_dim is None):
+        if classes is None and condition_dim is None:
             raise ValueError(
                 "Give either `classes`, for labels, or `condition_dim`, for vectors. Received: "
-                f"classes={classes!r}, condition_dim={condition_dim!r}."
+                "neither. Without a condition the model is a `VAE`."
             )
-        self.condition = Classes(classes) if condition_dim is None else Vectors(condition_dim)
-        super().__init__(*args, **kwargs)
-
-    @property
-    def condition_dim(self):
-        return self.condition.length
-
-    def unpack(self, inputs):
-        """`(x, c)` from `(x, condition)`: c is a float vector for each example."""
-        x, condition = inputs
-        return x, self.condition.encode(condition)
-
-    def terms(self, x, outputs):
-        # NaN for an unknown label, since a network may swallow it (a ReLU does, on TensorFlow).
-        unknown = 0.0 * ops.sum(outputs["condition"], axis=-1)
-        return {name: term + unknown for name, term in super().terms(x, outputs).items()}
-
-    def check_arrays(self, x, condition=None, *, name, shape, support):
-        if condition is None and is_pair(x):
-            x, condition = x
-        if condition is None:
-            raise ValueError(
-                f"{type(self).__name__} needs a condition for each {name}: condition= in the "
-                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
-                f"batches ((x, condition),). Received: `{name}` alone."
-            )
-        check_values(name, x, shape, support)
-        return x, self.condition.check(condition, len(x))
-
-    def get_config(self):
-        labels = isinstance(self.condition, Classes)
-        own = {
-            "classes": self.condition.labels if labels else None,
-            "condition_dim": None if labels else self.condition_dim,
-        }
-        return {**super().get_config(), **own}
+        super().__init__(*args, classes=classes, condition_dim=condition_dim, **kwargs)

@@ -6,10 +6,11 @@ Kim & Mnih 2018, Disentangling by Factorising, https://arxiv.org/abs/1802.05983
 import keras
 from keras import ops
 
-from keras_aevae._checks import check_number
+from keras_aevae.codes.base import draws_first
+from keras_aevae.engine import replicas
 from keras_aevae.engine.gradients import frozen
 from keras_aevae.engine.noise import uniform
-from keras_aevae.models.autoencoder import draws_first
+from keras_aevae.engine.numbers import Number
 from keras_aevae.models.vae import VAE
 from keras_aevae.networks import discriminator as build_discriminator
 
@@ -57,9 +58,11 @@ class FactorVAE(VAE):
     ```
     """
 
+    gamma = Number(minimum=0, remedy="0 is the VAE.")
+
     def __init__(self, *args, gamma=10.0, discriminator=(1000,) * 6, **kwargs):
         super().__init__(*args, **kwargs)
-        self.gamma = check_number("gamma", gamma, minimum=0, remedy="0 is the VAE.")
+        self.gamma = gamma
         if self.latent_dim < 2:
             raise ValueError(
                 "FactorVAE needs 2 or more latent dimensions, between which there can be "
@@ -70,25 +73,23 @@ class FactorVAE(VAE):
         self.discriminator = discriminator
         check_discriminator(self.discriminator, self.latent_dim)
 
-    @property
-    def term_names(self):
-        return (*super().term_names, "total_correlation", "discriminator")
-
     def terms(self, x, outputs):
-        z = draws_first(outputs, "z")  # (num_samples, batch, latent_dim)
         with frozen(self.discriminator):
-            joint = self.logit(z)
-        fixed = ops.stop_gradient(z)
+            joint = self.logit(draws_first(outputs, "z"))
+        return {**super().terms(x, outputs), "total_correlation": ops.mean(joint, axis=0)}
+
+    def batch_terms(self, x, outputs):
+        z = ops.stop_gradient(draws_first(outputs, "z"))  # (num_samples, batch, latent_dim)
         # -log D(z) and -log(1 - D(z)) are softplus of minus and plus the logit.
-        wrong = ops.softplus(-self.logit(fixed)) + ops.softplus(self.logit(self.permute(fixed)))
+        wrong = ops.softplus(-self.logit(z)) + ops.softplus(self.logit(self.permute(z)))
         return {
-            **super().terms(x, outputs),
-            "total_correlation": ops.mean(joint, axis=0),
-            "discriminator": 0.5 * ops.mean(wrong, axis=0),
+            **super().batch_terms(x, outputs),
+            "discriminator": 0.5 * replicas.weighted_mean(ops.mean(wrong, axis=0)),
         }
 
     def coefficients(self):
-        return {**super().coefficients(), "total_correlation": self.gamma, "discriminator": 1.0}
+        own = {"total_correlation": self.number("gamma"), "discriminator": 1.0}
+        return {**super().coefficients(), **own}
 
     def logit(self, z):
         """log D(z) / (1 - D(z)), shape (num_samples, batch)."""
@@ -98,12 +99,12 @@ class FactorVAE(VAE):
 
     def permute(self, z):
         """Each latent dimension of `z` in an order of its own over the batch (algorithm 1)."""
-        noise = uniform(ops.shape(z), self.sampling.seed_generator)
+        noise = uniform(ops.shape(z), self.code.sampling.seed_generator)
         return ops.take_along_axis(z, ops.argsort(noise, axis=1), axis=1)
 
     def get_config(self):
         discriminator = keras.saving.serialize_keras_object(self.discriminator)
-        return {**super().get_config(), "gamma": self.gamma, "discriminator": discriminator}
+        return {**super().get_config(), "discriminator": discriminator}
 
 
 def check_discriminator(discriminator, latent_dim):

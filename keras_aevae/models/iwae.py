@@ -30,9 +30,16 @@ class Routed:
     # What of the posterior passes no gradient, so that the encoder's comes through the rest.
     stops = ()
 
+    @property
+    def generated(self):
+        return ("decoder_output", *(("frozen_decoder_output",) if self.routed else ()))
+
     def generate(self, outputs, training=None):
-        if not (training and self.routed):
+        if not self.routed:
             return super().generate(outputs, training)
+        if not training:
+            generated = super().generate(outputs, training)
+            return {**generated, "frozen_decoder_output": generated["decoder_output"]}
         # The frozen pass first: it leaves no trace, so both have the same dropout.
         with frozen(self):
             to_encoder = super().generate(outputs, training)
@@ -42,7 +49,7 @@ class Routed:
     def route(self, outputs):
         """`(to_decoder, to_encoder)`: `outputs` whose gradients go there and nowhere else, the
         second to be used within `frozen(self)`. Without routing `(outputs, None)`."""
-        if "frozen_decoder_output" not in outputs:
+        if not self.routed:
             return outputs, None
         outputs = dict(outputs)
         to_encoder = {**outputs, "decoder_output": outputs.pop("frozen_decoder_output")}
@@ -86,12 +93,10 @@ class IWAE(Routed, VAE):
     ```
     """
 
-    term_names = ("nll_bound", "reconstruction", "kl")
-
     def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
         self.gradient = check_name("gradient", gradient, GRADIENTS)
-        if self.free_bits:
+        if self.free_bits is not None:
             raise ValueError(
                 "`free_bits` belong to a KL term, which an importance weighted bound doesn't have: "
                 f"leave them out. Received: free_bits={self.free_bits}."
@@ -99,17 +104,23 @@ class IWAE(Routed, VAE):
 
     def terms(self, x, outputs):
         outputs, to_encoder = self.route(outputs)
-        log_conditional, log_ratio = self.log_conditional(x, outputs), self.log_ratio(outputs)
-        log_weights = log_conditional + self.beta_now() * log_ratio  # (draws, batch)
+        log_conditional = self.log_conditional(x, outputs)
+        log_ratio = self.code.log_ratio(outputs, self.p())
+        log_weights = log_conditional + self.number("beta") * log_ratio  # (draws, batch)
         through_z = None
         if to_encoder is not None:
             with frozen(self):
-                through_z = self.log_weights(x, to_encoder, self.beta_now())
+                through_z = self.log_weights(x, to_encoder)
         return {
             "nll_bound": -self.bound(log_weights, through_z),
             "reconstruction": -ops.mean(log_conditional, axis=0),
             "kl": -ops.mean(log_ratio, axis=0),
         }
+
+    def log_weights(self, x, outputs):
+        """log p(x|z_k) + beta (log p(z_k) - log q(z_k|x)), shape (draws, batch)."""
+        log_ratio = self.code.log_ratio(outputs, self.p())
+        return self.log_conditional(x, outputs) + self.number("beta") * log_ratio
 
     def coefficients(self):
         return {"nll_bound": 1.0}
@@ -120,7 +131,7 @@ class IWAE(Routed, VAE):
 
     def importance_weighted(self, log_weights, through_z=None, axis=0):
         """The bound of the samples along `axis`, on which those of the relatives are built."""
-        return importance_weighted_bound(log_weights, axis, through_z, self.beta_now())
+        return importance_weighted_bound(log_weights, axis, through_z, self.number("beta"))
 
     @property
     def routed(self):
@@ -129,7 +140,7 @@ class IWAE(Routed, VAE):
     @property
     def stops(self):
         # The encoder's gradient comes through z alone, and not through the density q(z|x).
-        return [f"z_{name}" for name in self.family.parameters]
+        return self.code.inferred
 
     def get_config(self):
         return {**super().get_config(), "gradient": self.gradient}

@@ -2,30 +2,33 @@
 
 import functools
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_aevae._checks import check_name, check_positive_integer
+from keras_aevae._checks import check_name, check_positive_integer, check_seed
 from keras_aevae.codes.paths import PATHS
 from keras_aevae.engine.checks import check_values
-from keras_aevae.engine.inference import as_numpy, batches, first_of, is_array, run_in_batches
+from keras_aevae.engine.inference import (
+    as_numpy,
+    batches,
+    first_of,
+    is_array,
+    is_pair,
+    run_in_batches,
+)
+
+# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
+# of them fall out of the cache of a CPU.
+ROWS_AT_A_TIME = 512
 
 
 class Verbs:
     """What one asks of an autoencoder once it is trained: `encode`, `decode`, `sample`, ...
 
-    They stand on the steps of one batch, which the model has: `unpack`, `infer`, `draw`,
-    `generate`, `expected` and `terms`.
+    They stand on the steps of one batch, which the model has (`unpack`, `infer`, `draw`,
+    `generate`, `expected` and `terms`), and on its `code`, which knows how inputs are stored.
     """
-
-    def __getattr__(self, name):
-        if name in ("elbo", "log_likelihood"):
-            raise AttributeError(
-                f"{type(self).__name__} has no `{name}`: its codes have no density. A VAE's have; "
-                "`evaluate_terms` gives the reconstruction in nats."
-            )
-        # That of PyTorch's modules; elsewhere raise as without this method.
-        return getattr(super(), "__getattr__", super().__getattribute__)(name)
 
     def run(self, method, x, *, batch_size, verbose, **settings):
         """`method(x, **settings)` over all the batches of `x`: an array."""
@@ -49,10 +52,12 @@ class Verbs:
         return ((self.check_arrays(batch, **settings),) for batch in batches(x))
 
     def check_arrays(self, x, condition=None, *, name, shape, support):
+        if self.condition is not None:
+            return self.check_pair(x, condition, name=name, shape=shape, support=support)
         if condition is not None:
             raise ValueError(
-                "`condition` is for conditional models, such as ConditionalVAE; "
-                f"{type(self).__name__} takes none: leave it out. "
+                "`condition` is for conditional models, which are made with `classes=` or "
+                f"`condition_dim=`; this {type(self).__name__} takes none: leave it out. "
                 f"Received: condition={condition!r}."
             )
         if isinstance(x, tuple):
@@ -63,17 +68,40 @@ class Verbs:
         check_values(name, x, shape, support)
         return as_numpy(x) if isinstance(x, list) else x  # Keras would take it for many inputs
 
+    def check_pair(self, x, condition, *, name, shape, support):
+        if condition is None and is_pair(x):
+            x, condition = x
+        if condition is None:
+            raise ValueError(
+                f"{type(self).__name__} needs a condition for each {name}: condition= in the "
+                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
+                f"batches ((x, condition),). Received: `{name}` alone."
+            )
+        check_values(name, x, shape, support)
+        return x, self.condition.check(condition, len(x))
+
     def check_codes(self, z, condition=None):
         """Check codes and their condition, as `check_inputs` does data."""
         return self.check_inputs(z, condition, name="z", shape=(self.latent_dim,))
 
+    def check_stores(self, verb, *kinds):
+        """Raise unless the model stores an input as one of `kinds`."""
+        if self.stores not in kinds:
+            raise ValueError(
+                f"`{verb}` needs a model that stores a {' or a '.join(kinds)}. Received: "
+                f"{type(self).__name__}, which stores a {self.stores}, whose density isn't known. "
+                "`evaluate_terms` gives the reconstruction in nats."
+            )
+
     def encode(self, x, *, condition=None, sample=False, batch_size=128, verbose=0):
-        """Codes of `x`: the posterior's mean, or with `sample` a draw from it.
+        """Codes of `x`: the centre of q(z|x), or with `sample` a draw from it.
+
+        The centre of a Gaussian is its mean, that of a codebook's code the nearest codes.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
             condition: what a conditional model is given beside each x.
-            sample: draw from q(z|x) instead of taking its mean.
+            sample: draw from q(z|x) instead of taking its centre.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
 
@@ -81,29 +109,56 @@ class Verbs:
             Array of shape (n, latent_dim).
         """
         inputs = self.check_inputs(x, condition)
-        return self.run(self._encode, inputs, sample=sample, batch_size=batch_size, verbose=verbose)
+        method = self._encode_draw if sample else self._encode
+        return self.run(method, inputs, batch_size=batch_size, verbose=verbose)
 
-    def _encode(self, inputs, sample=False):
-        outputs = self.infer(inputs, training=False)
-        if sample:
-            return self.sampling(self.parameters_of(outputs))
-        return self.posterior_of(outputs).mean
+    def _encode(self, inputs):
+        return self.code.center(self.infer(inputs, training=False))
 
-    def decode(self, z, *, condition=None, batch_size=128, verbose=0):
-        """E[x|z] of codes `z`, shape (n, latent_dim): array of shape (n, *data_shape)."""
+    def _encode_draw(self, inputs):
+        return self.code.draw(self.infer(inputs, training=False))["z"][:, 0]
+
+    def _encode_mean(self, inputs):
+        return self.infer(inputs, training=False)["z_mean"]
+
+    def decode(self, z, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0):
+        """Data of codes `z`: E[x|z], or with `noise` a draw from p(x|z).
+
+        Args:
+            z: codes, shape (n, latent_dim).
+            condition: what a conditional model is given beside each z.
+            noise: draw x from p(x|z) instead of taking its mean. A mean of black and white pixels
+                is grey; a draw is black and white, and each pixel is drawn by itself.
+            seed: integer, for the same draws again on the same backend.
+            batch_size: codes at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n, *data_shape).
+        """
         inputs = self.check_codes(z, condition)
-        return self.run(self._decode, inputs, batch_size=batch_size, verbose=verbose)
+        return self.run_decoder(inputs, noise, seed, batch_size=batch_size, verbose=verbose)
+
+    def run_decoder(self, inputs, noise, seed, **settings):
+        if not noise:
+            return self.run(self._decode, inputs, **settings)
+        generator = keras.random.SeedGenerator(None if seed is None else check_seed(seed))
+
+        def draw(batch):
+            params = self.call_compiled(self._decoder_output, batch)
+            return self.likelihood.sample(params, seed=generator)
+
+        return run_in_batches(draw, inputs, **settings)
+
+    def _decoder_output(self, inputs):
+        z, condition = self.unpack(inputs)
+        return self.generate({"z": z[:, None], "condition": condition})["decoder_output"][:, 0]
 
     def _decode(self, inputs):
-        z, condition = self.unpack(inputs)
-        return self._expected_at(z, condition)
-
-    def _expected_at(self, z, condition):
-        outputs = {"z": z, "condition": condition}
-        return self.expected(outputs | self.generate(outputs, training=False))
+        return self.likelihood.mean(self._decoder_output(inputs))
 
     def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
-        """`x` through the posterior's mean and back: array of shape (n, *data_shape).
+        """`x` through the centre of q(z|x) and back: array of shape (n, *data_shape).
 
         No noise is drawn, so it is a little sharper than `predict`'s `reconstruction`, which
         decodes a draw.
@@ -112,20 +167,25 @@ class Verbs:
         return self.run(self._reconstruct, inputs, batch_size=batch_size, verbose=verbose)
 
     def _reconstruct(self, inputs):
-        return self._expected_at(self._encode(inputs), self.unpack(inputs)[1])
+        outputs = self.infer(inputs, training=False)
+        outputs["z"] = self.code.center(outputs)[:, None]
+        return self.expected(self.generate(outputs, training=False))
 
     def sample(
-        self, num_samples=1, *, condition=None, codes=None, seed=None, batch_size=128, verbose=0
+        self, num_samples=1, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0
     ):
-        """New data: E[x|z] of codes z drawn from the prior, or from a Gaussian fitted to `codes`.
+        """New data: codes drawn from p(z), decoded.
+
+        p(z) is the prior that `fit_prior` fitted, where there is one, else the model's own. Good
+        for looking at what a model has learned. Misleads for a model whose codes aren't like its
+        prior, such as a plain autoencoder: most of its bad samples come from the prior, not from
+        its decoder (Ghosh et al. 2020, https://arxiv.org/abs/1903.12436), and `fit_prior` mends
+        that.
 
         Args:
             num_samples: how many.
             condition: what a conditional model is given beside each z.
-            codes: array (n, latent_dim), such as `encode(x_train)`: draw z from the Gaussian with
-                their mean and covariance instead. A plain autoencoder's codes are seldom like its
-                prior, so most of its bad samples come from the prior, not from its decoder
-                (Ghosh et al. 2020, https://arxiv.org/abs/1903.12436).
+            noise: draw x from p(x|z) instead of taking its mean E[x|z].
             seed: integer, for the same samples again on the same backend.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
@@ -133,36 +193,90 @@ class Verbs:
         Returns:
             Array of shape (num_samples, *data_shape).
         """
+        inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
+        # The noise of x has a seed of its own, far from that of z.
+        second = None if seed is None else (seed + 2**30) % 2**31
+        return self.run_decoder(inputs, noise, second, batch_size=batch_size, verbose=verbose)
+
+    def sample_codes(self, num_samples=1, *, seed=None, **settings):
+        """Codes drawn from p(z), as `sample` decodes them: array of shape (num_samples,
+        latent_dim). Other arguments are those of the prior's own `sample`."""
         num_samples = check_positive_integer("num_samples", num_samples)
-        if codes is None:
-            z = ops.convert_to_numpy(self.prior.sample((num_samples,), seed=seed))
-        else:
-            check_values("codes", codes, (self.latent_dim,), support=None)
-            if len(codes) < 2:
-                raise ValueError(
-                    "`codes` must hold at least 2 codes to fit a Gaussian to. "
-                    f"Received: {len(codes)}."
-                )
-            codes = np.asarray(codes, "float64")
-            covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-            generator = np.random.default_rng(seed)
-            z = generator.multivariate_normal(
-                codes.mean(axis=0), covariance, num_samples, method="eigh"
-            )
-        z = z.astype("float32")
-        return self.decode(z, condition=condition, batch_size=batch_size, verbose=verbose)
+        seed = None if seed is None else check_seed(seed)
+        z = self.code.sample(num_samples, self.p(fitted=True), seed=seed, **settings)
+        return ops.convert_to_numpy(z)
+
+    def fit_prior(
+        self, x, prior="gaussian", *, condition=None, batch_size=128, verbose=0, **settings
+    ):
+        """Fit p(z) to the codes of `x`: `sample`, `elbo` and `log_likelihood` then use it.
+
+        Training goes on with the model's own prior; fit again after it. The fitted prior is saved
+        with the model. Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
+
+        Good for: samples of a model whose codes aren't like its prior. Misleads as a better model:
+        the codes are the same, and a prior that is fitted too well to few of them decodes to the
+        training data.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            prior: "gaussian", of full covariance; "gaussian_mixture"; for a codebook
+                "autoregressive"; or a prior that has a `fit`, such as a
+                `keras_aevae.distributions.FittedMixture` or a compiled `AutoregressivePrior`.
+            condition: what a conditional model is given beside each x.
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+            settings: the arguments of `FittedMixture` (`num_components`, `seed`) or of
+                `AutoregressivePrior` and its `fit` (`epochs`, `callbacks`, ...).
+
+        Example:
+
+        ```python
+        from keras_aevae import Autoencoder, datasets, networks
+        (x_train, _), _ = datasets.load("digits")
+        ae = Autoencoder(*networks.mlp((8, 8, 1), latent_dim=4))
+        ae.compile()
+        ae.fit(x_train, epochs=2)
+        ae.fit_prior(x_train, "gaussian_mixture", num_components=5, seed=0)
+        images = ae.sample(4)
+        ```
+        """
+        prior, settings = self.code.fittable(prior, settings)
+        inputs = self.check_inputs(x, condition)
+        roots = self.run(self._roots, inputs, batch_size=batch_size, verbose=verbose)
+        prior.fit(roots, verbose=verbose, **settings)
+        self.set_prior(prior)
+
+    def _roots(self, inputs):
+        return self.code.root(self._encode_draw(inputs))
+
+    def set_prior(self, prior):
+        """Use a prior that is fitted already, as `fit_prior` does; None for the model's own again.
+
+        The model keeps a copy, which it doesn't train.
+        """
+        fitted = self.code.fitted
+        fitted.clear()
+        if prior is not None:
+            self.code.check_fitted(prior)
+            copy = type(prior).from_config(prior.get_config())
+            copy.set_weights(prior.get_weights())
+            copy.trainable = False
+            fitted.append(copy)
+        self.forget_compiled()
 
     def evaluate_terms(self, x, *, condition=None, batch_size=128, verbose=0):
         """The loss's terms of each example, unweighted: a dict of arrays of shape (n,), in nats.
 
-        What `evaluate` reports is their mean. The reconstruction term of an example is the usual
-        anomaly score.
+        What `evaluate` reports is their mean. Terms that mix the examples of a batch are shown
+        there only. The reconstruction term of an example is the usual anomaly score.
         """
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         return self.run(self._evaluate_terms, inputs, batch_size=batch_size, verbose=verbose)
 
     def _evaluate_terms(self, inputs):
-        return self.terms(self.unpack(inputs)[0], self(inputs, training=False))
+        outputs = self.with_one_draw(self(inputs, training=False))
+        return self.example_terms(self.unpack(inputs)[0], outputs)
 
     def interpolate(
         self, start, end, steps=8, *, condition=None, method="linear", batch_size=128, verbose=0
@@ -198,3 +312,105 @@ class Verbs:
             z = (z, np.repeat(inputs[1], steps, axis=0))
         decoded = self.run(self._decode, z, **settings)
         return decoded.reshape(len(a), steps, *self.data_shape)
+
+    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, verbose=0):
+        """Evidence lower bound of each example (beta = 1), nats.
+
+            E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))
+
+        p(z) is the prior that `fit_prior` fitted, where there is one, else the model's own.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: draws of z for each example, over which the reconstruction term is
+                averaged, and the KL where it has no closed form (as under a learned prior).
+            condition: what a conditional model is given beside each x.
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
+        """
+        self.check_stores("elbo", "distribution", "codebook")
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        num_samples = check_positive_integer("num_samples", num_samples)
+
+        def estimate(batch):
+            passes = [self.call_compiled(self._elbo, batch) for _ in range(num_samples)]
+            return sum(passes) / num_samples
+
+        return run_in_batches(estimate, inputs, batch_size, verbose)
+
+    def _elbo(self, inputs):
+        outputs = self.infer(inputs, training=False)
+        outputs |= self.code.draw(outputs)
+        outputs |= self.generate(outputs, training=False)
+        return self._elbo_of(inputs, outputs)
+
+    def _elbo_of(self, inputs, outputs):
+        x, _ = self.unpack(inputs)
+        kl = ops.sum(self.code.kl(outputs, self.p(fitted=True)), axis=-1)
+        return ops.mean(self.log_conditional(x, outputs), axis=0) - ops.mean(kl, axis=0)
+
+    def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
+        """log p(x) of each example by importance sampling from the posterior, nats.
+
+            log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+        Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8. A lower bound in
+        expectation, tighter with more samples: print `num_samples` beside the number. It uses
+        exactly `num_samples` draws, and memory that doesn't grow with them.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: K, draws of z for each example.
+            condition: what a conditional model is given beside each x: the result is
+                log p(x|condition).
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,).
+        """
+        self.check_stores("log_likelihood", "distribution")
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        num_samples = check_positive_integer("num_samples", num_samples)
+        known = is_array(first_of(inputs))
+        rows = min(batch_size, len(first_of(inputs))) if known else batch_size
+        chunk = min(num_samples, max(1, ROWS_AT_A_TIME // rows))
+
+        prior = self.call_compiled(self._prior_tensors)
+
+        def estimate(batch):
+            inferred = self.call_compiled(self._infer, batch)
+            n = len(first_of(batch))
+            state = np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
+            for start in range(0, num_samples, chunk):
+                left = np.asarray(num_samples - start, "float32")
+                state = self.call_compiled(
+                    self._add_weights, batch, inferred, prior, *state, left, num_samples=chunk
+                )
+            return state[0] + ops.log(state[1]) - np.log(num_samples)
+
+        return run_in_batches(estimate, inputs, batch_size, verbose)
+
+    def _infer(self, inputs):
+        return self.infer(inputs, training=False)
+
+    def _prior_tensors(self):
+        return self.code.prior_tensors(self.posterior_at, fitted=True)
+
+    def _add_weights(self, inputs, inferred, prior, largest, total, left, num_samples):
+        x, _ = self.unpack(inputs)
+        outputs = inferred | self.code.draw(inferred, num_samples)
+        outputs |= self.generate(outputs, training=False)
+        # log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch)
+        p = self.code.p_of(prior, fitted=True)
+        log_weights = self.log_conditional(x, outputs) + self.code.log_ratio(outputs, p)
+        # Of the last chunk, only the first `left` draws count.
+        counts = ops.arange(num_samples, dtype="float32")[:, None] < left
+        log_weights = ops.where(counts, log_weights, -np.inf)
+        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
+        new = ops.maximum(largest, ops.max(log_weights, axis=0))
+        added = ops.sum(ops.exp(log_weights - new), axis=0)
+        return new, total * ops.exp(largest - new) + added

@@ -30,7 +30,7 @@ def given_noise(cls):
 
         def draw(self, outputs, training=None):
             scale = keras.ops.exp(0.5 * outputs["z_log_var"])
-            return {"z": outputs["z_mean"] + scale * outputs["noise"]}
+            return {"z": (outputs["z_mean"] + scale * outputs["noise"])[:, None]}
 
     return GivenNoise
 
@@ -54,11 +54,9 @@ def vq_vae():
 class ShowNoise(ka.VAE):
     """A VAE that shows the mean of its noise over the batch, and that of the noise squared."""
 
-    term_names = ("reconstruction", "kl", "noise", "noise_squared")
-
     def terms(self, x, outputs):
         scale = keras.ops.exp(0.5 * outputs["z_log_var"])
-        noise = ((outputs["z"] - outputs["z_mean"]) / scale)[:, 0]
+        noise = ((outputs["z"][:, 0] - outputs["z_mean"]) / scale)[:, 0]
         return {**super().terms(x, outputs), "noise": noise, "noise_squared": noise**2}
 
 

@@ -69,11 +69,10 @@ def test_standard_normal_log_prob_is_scipys():
     assert_allclose(log_prob, scipy.stats.norm.logpdf(z.astype("float64")).sum(-1), rtol=FLOAT32)
 
 
-def test_mean_and_mode():
+def test_mean():
     mean, log_var = random_parameters(3)
     q = DiagonalGaussian(mean, log_var)
     assert_array_equal(ops.convert_to_numpy(q.mean), mean)
-    assert_array_equal(ops.convert_to_numpy(q.mode), mean)
     assert_array_equal(ops.convert_to_numpy(StandardNormal(3).mean), np.zeros(3))
     assert_array_equal(ops.convert_to_numpy(StandardNormal(3).log_var), np.zeros(3))
 

@@ -79,7 +79,7 @@ def test_a_learned_scale_reaches_the_maximum_likelihood_one():
     keras.utils.set_random_seed(0)
     likelihood = Gaussian("learned")
     model = tiny_model(Autoencoder, likelihood)
-    for frozen in (model.encoder, model.decoder, model.head):
+    for frozen in (model.encoder, model.decoder, model.code.head):
         frozen.trainable = False
     x = np.random.default_rng(1).normal(size=(32, 4)).astype("float32")
     # Per value the loss is s + m / 2 exp(-2 s), of curvature 2 at its minimum s = log(m) / 2:

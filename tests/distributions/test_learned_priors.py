@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_aevae as ka
 from keras_aevae.distributions import GaussianMixture, StandardNormal, VampPrior, get_prior
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND
-from keras_aevae.distributions.learned_prior import LearnedPrior
 
 FLOAT32 = 1e-5  # relative, against float64, of sums of terms that don't cancel
 SHAPE, LATENT = (8, 8, 1), 2
@@ -71,9 +70,9 @@ def test_gaussian_mixture_is_the_mixture_of_its_weights():
     means, log_vars, logits = map(value, model.prior.weights)
     assert means.shape == log_vars.shape == (5, LATENT) and logits.shape == (5,)
     expected = mixture_log_prob64(codes(), means, bounded(log_vars), logits)
-    assert_allclose(ops.convert_to_numpy(model.prior.log_prob(codes())), expected, rtol=FLOAT32)
+    assert_allclose(ops.convert_to_numpy(model.p().log_prob(codes())), expected, rtol=FLOAT32)
     mean = scipy.special.softmax(logits) @ means
-    assert_allclose(ops.convert_to_numpy(model.prior.mean), mean, rtol=FLOAT32, atol=1e-7)
+    assert_allclose(ops.convert_to_numpy(model.p().mean), mean, rtol=FLOAT32, atol=1e-7)
 
 
 def test_gaussian_mixture_starts_from_standard_normal_means():
@@ -87,10 +86,10 @@ def test_gaussian_mixture_starts_from_standard_normal_means():
 
 
 def test_one_component_at_the_origin_is_the_standard_normal():
-    prior = build(prior=GaussianMixture(1)).prior
-    prior.means.assign(np.zeros((1, LATENT)))
+    model = build(prior=GaussianMixture(1))
+    model.prior.means.assign(np.zeros((1, LATENT)))
     expected = ops.convert_to_numpy(StandardNormal(LATENT).log_prob(codes()))
-    assert_allclose(ops.convert_to_numpy(prior.log_prob(codes())), expected, rtol=1e-6)
+    assert_allclose(ops.convert_to_numpy(model.p().log_prob(codes())), expected, rtol=1e-6)
 
 
 def test_under_one_component_at_the_origin_the_terms_are_those_of_the_vae(digits):
@@ -133,8 +132,8 @@ def identity_model(prior, scale=0.1):
     )
     decoder.set_weights([np.eye(2), np.zeros(2)])
     log_var = LOG_VAR_BOUND * np.arctanh(np.log(scale**2) / LOG_VAR_BOUND)
-    model.head.set_weights([np.eye(2, 4), np.array([0, 0, log_var, log_var])])
-    model.decoder.trainable = model.head.trainable = False
+    model.code.head.set_weights([np.eye(2, 4), np.array([0, 0, log_var, log_var])])
+    model.decoder.trainable = model.code.head.trainable = False
     return model
 
 
@@ -178,7 +177,7 @@ def test_config_and_preset_round_trip(make, digits, tmp_path):
     model = build(prior=prior)
     model.compile()
     model.fit(digits[:64], verbose=0)
-    expected = ops.convert_to_numpy(model.prior.log_prob(codes()))
+    expected = ops.convert_to_numpy(model.p().log_prob(codes()))
     model.save_to_preset(tmp_path / "preset")
     model.save(tmp_path / "model.keras")
     for reloaded in (
@@ -186,11 +185,11 @@ def test_config_and_preset_round_trip(make, digits, tmp_path):
         keras.saving.load_model(tmp_path / "model.keras"),
     ):
         assert type(reloaded.prior) is type(prior) and reloaded.prior.num_components == 3
-        got = ops.convert_to_numpy(reloaded.prior.log_prob(codes()))
+        got = ops.convert_to_numpy(reloaded.p().log_prob(codes()))
         assert_array_equal(got, expected)
         assert_array_equal(reloaded.sample(5, seed=1), model.sample(5, seed=1))
     fresh = ka.VAE.from_preset(tmp_path / "preset", load_weights=False)
-    assert np.abs(ops.convert_to_numpy(fresh.prior.log_prob(codes())) - expected).max() > 1e-3
+    assert np.abs(ops.convert_to_numpy(fresh.p().log_prob(codes())) - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("make", [GaussianMixture, VampPrior])
@@ -210,11 +209,11 @@ def test_vampprior_is_the_mean_of_its_posteriors():
     means, log_vars = (ops.convert_to_numpy(outputs[n]) for n in ("z_mean", "z_log_var"))
     assert means.shape == (5, LATENT)
     expected = mixture_log_prob64(codes(), means, log_vars, np.zeros(5))
-    assert_allclose(ops.convert_to_numpy(model.prior.log_prob(codes())), expected, rtol=FLOAT32)
-    assert_allclose(ops.convert_to_numpy(model.prior.mean), means.mean(0), rtol=FLOAT32, atol=1e-6)
+    assert_allclose(ops.convert_to_numpy(model.p().log_prob(codes())), expected, rtol=FLOAT32)
+    assert_allclose(ops.convert_to_numpy(model.p().mean), means.mean(0), rtol=FLOAT32, atol=1e-6)
     # Also of several draws, as `fit` asks for.
     each = np.stack([codes(seed=s) for s in range(4)])
-    got = ops.convert_to_numpy(model.prior.log_prob(each))
+    got = ops.convert_to_numpy(model.p().log_prob(each))
     assert_allclose(got, mixture_log_prob64(each, means, log_vars, np.zeros(5)), rtol=FLOAT32)
 
 
@@ -291,7 +290,7 @@ def test_random_start_needs_no_data(digits):
     assert scipy.stats.kstest(u.ravel(), "uniform").pvalue > 1e-4
     again = build(prior=VampPrior(40, start="random", seed=6)).prior
     assert_array_equal(value(again.pseudo_inputs), u)
-    assert np.isfinite(ops.convert_to_numpy(model.prior.log_prob(codes()))).all()
+    assert np.isfinite(ops.convert_to_numpy(model.p().log_prob(codes()))).all()
     assert np.isfinite(model.sample(3, seed=0)).all()
     model.fit(digits[:8], verbose=0)  # fewer than there are pseudo-inputs
     assert_array_equal(value(model.prior.pseudo_inputs), u)
@@ -348,14 +347,14 @@ def central_differences(f, x, h=1e-6):
 def test_the_priors_gradient_reaches_the_encoder_through_the_pseudo_inputs(gradient):
     """Of log p(z) at fixed z, against float64: only the pseudo-inputs' posteriors can move it."""
     model = linear(VampPrior(5, start="random", seed=3))
-    kernel, bias = model.head.get_weights()
+    kernel, bias = model.code.head.get_weights()
     u = value(model.prior.pseudo_inputs)
     z = codes()
-    variables = [model.head.kernel, model.head.bias, model.prior.pseudo_inputs]
+    variables = [model.code.head.kernel, model.code.head.bias, model.prior.pseudo_inputs]
 
     def log_prob(*values):
         with keras.StatelessScope(list(zip(variables, values))):
-            return ops.sum(model.prior.log_prob(z))
+            return ops.sum(model.p().log_prob(z))
 
     def log_prob64(kernel, bias, u):
         means, log_vars = np.split(u @ kernel + bias, 2, axis=-1)
@@ -381,7 +380,7 @@ def test_a_training_step_descends_the_loss_in_every_variable(make):
     x = np.random.default_rng(8).normal(size=(16, D)).astype("float32")
     variables = model.trainable_variables
     before = [value(v) for v in variables]
-    noise = model.sampling.seed_generator.state
+    noise = model.code.sampling.seed_generator.state
     state = value(noise)
     z_noise = ops.convert_to_numpy(
         StandardNormal(LATENT).sample((2, 16), seed=keras.random.SeedGenerator(1000))
@@ -436,11 +435,11 @@ def test_a_training_step_descends_the_loss_in_every_variable(make):
 
 def test_models_without_a_density_of_the_input_alone_are_refused():
     for prior in (GaussianMixture(3), VampPrior(3)):
-        match = f"{type(prior).__name__} is trained by the KL.*Use a VAE.*Received: Autoencoder"
+        match = f"{type(prior).__name__} is trained by the KL.*Use a VAE.*that stores a point"
         with pytest.raises(ValueError, match=match):
             build(ka.Autoencoder, prior=prior)
         build(prior=prior)  # nothing was made of it: it still serves a VAE
-    match = r"VampPrior needs an encoder that gives q\(z\|u\).*Received: ConditionalVAE"
+    match = r"VampPrior needs an encoder that gives q\(z\|u\).*condition_dim=10"
     networks = ka.networks.mlp(SHAPE, LATENT, hidden=(16,), condition_dim=10)
     with pytest.raises(ValueError, match=match):
         build(ka.ConditionalVAE, networks, classes=10, prior=VampPrior(3))
@@ -551,7 +550,7 @@ def test_saving_and_loading_compute_no_prior(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     vae = ka.VAE(*ka.networks.mlp((6,), 3, hidden=(8,)), prior="gaussian_mixture", seed=0)
     computed = []
-    monkeypatch.setattr(LearnedPrior, "distribution", lambda prior: computed.append(prior))
+    monkeypatch.setattr(GaussianMixture, "made_of", lambda prior, *_: computed.append(prior))
     vae.save_weights(tmp_path / "vae.weights.h5")
     vae.load_weights(tmp_path / "vae.weights.h5")
     assert not computed

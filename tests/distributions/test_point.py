@@ -10,7 +10,6 @@ def test_every_draw_is_the_mean():
     mean = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
     point = Point(mean)
     assert_array_equal(ops.convert_to_numpy(point.mean), mean)
-    assert_array_equal(ops.convert_to_numpy(point.mode), mean)
     assert_array_equal(ops.convert_to_numpy(point.sample()), mean)
     draws = ops.convert_to_numpy(point.sample((2, 5), seed=0))
     assert_array_equal(draws, np.broadcast_to(mean, (2, 5, 4, 3)))

@@ -15,7 +15,7 @@ def test_one_class_only_is_said(tiny, rng):
 def test_constant_codes_and_few_examples_leave_the_rest_standing(tiny, rng, tmp_path):
     x = rng.uniform(size=(12, 5)).astype("float32")
     models = tiny((5,))
-    for variable in models["AE"].head.trainable_variables:
+    for variable in models["AE"].code.head.trainable_variables:
         variable.assign(0 * variable)
     found = latent.compare(models, ((x[:8], None), (x[8:], None)), num_samples=2, verbose=0)
     assert {"test_mse", "effective_dimension", "frechet_prior"} <= set(found.numbers["AE"])
@@ -28,7 +28,7 @@ def test_constant_codes_and_few_examples_leave_the_rest_standing(tiny, rng, tmp_
 def test_codes_that_overflow_leave_the_rest_standing(tiny, rng, tmp_path):
     x = rng.uniform(0.5, 1, size=(60, 5)).astype("float32")
     models = tiny((5,))
-    for variable in models["AE"].head.trainable_variables:
+    for variable in models["AE"].code.head.trainable_variables:
         variable.assign(0 * variable + 3e38)
     found = latent.compare(models, ((x[:40], None), (x[40:], None)), num_samples=2, verbose=0)
     assert "finite" in found.left_out["AE"]["code_scale"]

@@ -130,8 +130,12 @@ def test_verbs(vae, x):
         vae.sample(0)
     with pytest.raises(ValueError, match="`num_samples`"):
         vae.log_likelihood(x, num_samples=0)
-    with pytest.raises(ValueError, match="`codes`"):
-        vae.sample(2, codes=np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="Unknown `prior`.*gaussian_mixture"):
+        vae.fit_prior(x, "mixture")
+    with pytest.raises(ValueError, match="`codes` must be at least 20"):
+        vae.fit_prior(x, "gaussian_mixture")
+    with pytest.raises(ValueError, match="`prior` must be a FittedMixture of 2 latent"):
+        vae.set_prior(ka.distributions.FittedMixture(3))
     with pytest.raises(ValueError, match="`steps`"):
         vae.interpolate(x[:1], x[1:2], steps=1)
     with pytest.raises(ValueError, match="Unknown `method`.*linear"):

@@ -35,7 +35,7 @@ def test_a_condition_that_both_networks_ignore_gives_the_vae(digits):
         kernel = np.zeros_like(network.get_weights()[0])
         kernel[: len(weights[0])] = weights[0]  # the condition's rows, behind, stay zero
         network.set_weights([kernel, *weights[1:]])
-    model.head.set_weights(vae.head.get_weights())
+    model.code.head.set_weights(vae.code.head.get_weights())
     terms, plain = model.evaluate_terms(x, condition=y), vae.evaluate_terms(x)
     assert set(terms) == set(plain) == {"reconstruction", "kl"}
     for name, value in plain.items():

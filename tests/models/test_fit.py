@@ -117,9 +117,9 @@ def test_sample_weights_are_a_weighted_mean(x):
     model = make()
     model.compile()
     weights = np.where(np.arange(N) < N // 2, 0.0, 3.0).astype("float32")
-    state = keras.ops.convert_to_numpy(model.sampling.seed_generator.state).copy()
+    state = keras.ops.convert_to_numpy(model.code.sampling.seed_generator.state).copy()
     weighted = model.evaluate(x, sample_weight=weights, batch_size=N, verbose=0, return_dict=True)
-    model.sampling.seed_generator.state.assign(state)
+    model.code.sampling.seed_generator.state.assign(state)
     terms = model.evaluate_terms(x, batch_size=N)
     for name in ("reconstruction", "kl"):
         assert weighted[name] == pytest.approx(terms[name][N // 2 :].mean(), rel=1e-5)

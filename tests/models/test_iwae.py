@@ -28,13 +28,16 @@ def build(cls, **settings):
 
 def log_weights(model, x):
     """The log-weights of the first draws that a model of that seed makes, (draws, batch)."""
-    outputs = model(ops.convert_to_tensor(x), training=False)
-    return ops.convert_to_numpy(model.log_weights(ops.convert_to_tensor(x), outputs))
+    x = ops.convert_to_tensor(x)
+    outputs = model.with_one_draw(model(x, training=False))
+    log_ratio = model.code.log_ratio(outputs, model.p())
+    return ops.convert_to_numpy(model.log_conditional(x, outputs) + log_ratio)
 
 
 def shown(model, x):
     """`nll_bound` of each example at the first draws of a fresh model."""
-    terms = model.terms(ops.convert_to_tensor(x), model(ops.convert_to_tensor(x), training=False))
+    x = ops.convert_to_tensor(x)
+    terms = model.terms(x, model.with_one_draw(model(x, training=False)))
     return ops.convert_to_numpy(terms["nll_bound"])
 
 
@@ -47,7 +50,7 @@ def gradients(model, x):
     if not model.compiled:
         model.compile(keras.optimizers.SGD(1.0))
     variables = [
-        [*model.encoder.trainable_variables, *model.head.trainable_variables],
+        [*model.encoder.trainable_variables, *model.code.head.trainable_variables],
         model.decoder.trainable_variables,
     ]
     before = [[ops.convert_to_numpy(v).copy() for v in group] for group in variables]
@@ -201,7 +204,7 @@ def test_with_the_true_posterior_the_doubly_reparameterised_gradient_is_zero():
         kernel = w.T * var / scale**2
         raw = LOG_VAR_BOUND * np.arctanh(np.log(var) / LOG_VAR_BOUND)
         bias = np.concatenate([np.zeros(2), raw])
-        model.head.set_weights([np.concatenate([kernel, 0 * kernel], axis=1), bias])
+        model.code.head.set_weights([np.concatenate([kernel, 0 * kernel], axis=1), bias])
         largest = np.abs(gradients(model, x)[0]).max()
         assert largest < 1e-5 if gradient == "doubly_reparameterized" else largest > 1e-2
 

@@ -42,7 +42,7 @@ def build(problem, shift=0.0, beta=1.0, likelihood=None, **settings):
     decoder.set_weights([w.T, b])
     kernel = w * var / SCALE**2  # z_mean = (x - b) @ kernel
     raw_log_var = LOG_VAR_BOUND * np.arctanh(np.log(var) / LOG_VAR_BOUND)
-    vae.head.set_weights(
+    vae.code.head.set_weights(
         [
             np.concatenate([kernel, np.zeros_like(kernel)], axis=1),
             np.concatenate([shift - b @ kernel, raw_log_var]),
@@ -97,15 +97,16 @@ def test_importance_sampling_mends_a_wrong_posterior(problem):
 def test_log_likelihood_uses_exactly_num_samples(problem, monkeypatch):
     """Weights 0, -1, -2, ... within each chunk: the result tells how many were counted."""
     monkeypatch.setattr(
-        "keras_aevae.models.vae.ROWS_AT_A_TIME", 3 * len(problem["x"])
+        "keras_aevae.models.verbs.ROWS_AT_A_TIME", 3 * len(problem["x"])
     )  # chunks of 3
     vae = build(problem)
 
-    def log_weights(x, outputs):
+    def log_ratio(outputs, p):
         steps = -keras.ops.arange(outputs["z"].shape[1], dtype="float32")
         return steps[:, None] + 0.0 * outputs["z_mean"][:, 0]
 
-    monkeypatch.setattr(vae, "log_weights", log_weights)
+    monkeypatch.setattr(vae.code, "log_ratio", log_ratio)
+    monkeypatch.setattr(vae, "log_conditional", lambda x, outputs: 0.0)
     for num_samples in (1, 2, 3, 4, 6, 8):
         weights = -np.arange(num_samples) % -3.0  # 0, -1, -2, 0, -1, -2, ...
         expected = np.log(np.mean(np.exp(weights)))
@@ -118,10 +119,10 @@ def test_loss_is_minus_the_elbo_at_beta_1(problem):
     vae.compile()
     # With the true posterior q.kl is exact, and the terms' noise cancels in no single draw, so
     # compare the same draw: the seed generator is set back.
-    state = keras.ops.convert_to_numpy(vae.sampling.seed_generator.state).copy()
+    state = keras.ops.convert_to_numpy(vae.code.sampling.seed_generator.state).copy()
     loss = vae.evaluate(problem["x"], batch_size=32, verbose=0)
     loss = loss[0] if isinstance(loss, list) else loss
-    vae.sampling.seed_generator.state.assign(state)
+    vae.code.sampling.seed_generator.state.assign(state)
     assert -vae.elbo(problem["x"], batch_size=32).mean() == pytest.approx(loss, rel=1e-5)
 
 
@@ -130,7 +131,7 @@ def test_gradient_of_the_loss_is_its_finite_difference(problem, beta):
     """One step of SGD moves each weight by minus rate times the gradient, on every backend."""
     vae = build(problem, 0.2, beta)
     vae.compile(keras.optimizers.SGD(1.0))
-    generator = vae.sampling.seed_generator.state
+    generator = vae.code.sampling.seed_generator.state
     state = keras.ops.convert_to_numpy(generator).copy()
     x = problem["x"]
 
@@ -177,9 +178,9 @@ def test_a_calibrated_scale_is_that_of_all_draws(problem):
     x = problem["x"]
     vae = build(problem, 0.4, num_samples=len(x), likelihood=ka.distributions.Gaussian())
     vae.compile(keras.optimizers.SGD(0.0))
-    state = keras.ops.convert_to_numpy(vae.sampling.seed_generator.state).copy()
+    state = keras.ops.convert_to_numpy(vae.code.sampling.seed_generator.state).copy()
     vae.train_on_batch(x)
-    vae.sampling.seed_generator.state.assign(state)
+    vae.code.sampling.seed_generator.state.assign(state)
     params = vae.predict(x, verbose=0)["decoder_output"]  # (batch, draws, D)
     expected = np.square(x[:, None] - params).mean()
     received = keras.ops.convert_to_numpy(vae.likelihood.mean_square)

@@ -123,7 +123,7 @@ def test_samples_come_from_the_prior(x, kind, tmp_path):
     prior = ka.AutoregressivePrior(16, GRID, width=16, depth=1, num_heads=2, seed=0)
     prior.compile(keras.optimizers.Adam(0.01))
     prior.fit(indices, epochs=2, verbose=0)
-    model.prior = prior
+    model.set_prior(prior)
     images = model.sample(4, seed=1)
     assert images.shape == (4, *SHAPE)
     np.testing.assert_array_equal(images, model.sample(4, seed=1))
@@ -141,11 +141,17 @@ def test_samples_come_from_the_prior(x, kind, tmp_path):
     model.save(tmp_path / "m.keras")
     whole = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(whole.elbo(x), elbo, rtol=1e-4)
-    before = [w.copy() for w in again.prior.get_weights()]
+    before = [w.copy() for w in again.fitted_prior.get_weights()]
     again.compile()
     again.fit(x, verbose=0)
-    for a, b in zip(before, again.prior.get_weights()):
+    for a, b in zip(before, again.fitted_prior.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_bound_under_the_uniform_prior_costs_log_k_a_code(x):
+    model = build()
+    elbo, terms = model.elbo(x), model.evaluate_terms(x)
+    np.testing.assert_allclose(-elbo - terms["reconstruction"], 16 * np.log(16), rtol=1e-4)
 
 
 def test_a_prior_is_replaced_whole(x, tmp_path):
@@ -153,11 +159,10 @@ def test_a_prior_is_replaced_whole(x, tmp_path):
     own = ka.AutoregressivePrior(16, GRID, width=8, depth=1, num_heads=2, seed=0)
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        model.prior = ka.AutoregressivePrior(16, GRID, width=8, depth=1, num_heads=2, seed=seed)
+        model.set_prior(ka.AutoregressivePrior(16, GRID, width=8, depth=1, num_heads=2, seed=seed))
     keras.utils.set_random_seed(3)
-    model.prior = own
-    count = len(build(prior=own).weights)
-    assert len(model.weights) == count
+    model.set_prior(own)
+    assert len(model.weights) == len(build().weights) + len(own.weights)
     model.save(tmp_path / "m.keras")
     model.save_to_preset(tmp_path / "p")
     for again in (
@@ -171,7 +176,7 @@ def test_a_prior_is_replaced_whole(x, tmp_path):
     first, *_, last = own.fit(model.encode_indices(x), epochs=3, verbose=0).history["loss"]
     assert last < first - 1.0
     np.testing.assert_array_equal(model.elbo(x), before)
-    model.prior = None
+    model.set_prior(None)
     assert len(model.weights) == len(build().weights)
 
 
@@ -180,7 +185,10 @@ def test_a_prior_is_replaced_whole(x, tmp_path):
     [
         ({"quantizer": 512}, "`quantizer` must be a VectorQuantizer"),
         ({"commitment": -1.0}, "`commitment` must be .*at least 0"),
-        ({"prior": ka.AutoregressivePrior(8, GRID, width=8, depth=1)}, r"16 codes on the grid \(4"),
+        (
+            {"prior": ka.AutoregressivePrior(8, GRID, width=8, depth=1)},
+            "`prior`.*'uniform'.*fit_prior",
+        ),
         ({"quantizer": FiniteScalarQuantizer((5, 5))}, "levels"),
     ],
 )
@@ -194,9 +202,12 @@ def test_bad_indices(x):
     for bad in (np.zeros((2, 4, 4)), np.full((2, 4, 4), 16), np.zeros((2, 3, 4), "int32")):
         with pytest.raises(ValueError, match="`indices` must be integers from 0 to 15"):
             model.decode_indices(bad)
-    for verb in (model.sample, lambda: model.elbo(x)):
-        with pytest.raises(ValueError, match=r"needs a prior.*Prior\(16, grid=\(4, 4\)"):
-            verb()
+    other = ka.AutoregressivePrior(8, GRID, width=8, depth=1)
+    for bad in (other, ka.distributions.FittedMixture(3)):
+        with pytest.raises(ValueError, match=r"16 codes on the grid \(4, 4\)"):
+            model.set_prior(bad)
+    with pytest.raises(AttributeError, match=r"`prior` is chosen.*set_prior\(prior\)"):
+        model.prior = other
     with pytest.raises(ValueError, match="`encoder` doesn't fit: the decoder takes a grid"):
         ka.VQVAE(
             ka.networks.mlp(SHAPE, 3, hidden=(16,))[0],

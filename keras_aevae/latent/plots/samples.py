@@ -1,5 +1,8 @@
 """New images that models make up."""
 
+from keras.ops import convert_to_numpy
+
+from keras_aevae.distributions import FittedMixture
 from keras_aevae.latent.plots._condition import told
 from keras_aevae.latent.plots._figure import WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
@@ -33,9 +36,11 @@ def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
     check_images(models)
     arrays = []
     for name, model in models.items():
-        fitted = None if codes is None else codes[name]
         settings = told(model, condition)
-        images = model.sample(num_samples, codes=fitted, seed=seed, **settings)
+        if codes is None:
+            images = model.sample(num_samples, seed=seed, **settings)
+        else:
+            images = model.decode(from_gaussian(codes[name], num_samples, seed), **settings)
         arrays.append(montage(images, columns=8)[0])
     height, width = arrays[0].shape[:2]
     source = "the prior" if codes is None else "a Gaussian fitted to its codes"
@@ -44,3 +49,10 @@ def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
         for one, array in zip(axes, arrays):
             show(one, array)
     return figure
+
+
+def from_gaussian(codes, num_samples, seed):
+    """Draws from the Gaussian fitted to `codes`."""
+    prior = FittedMixture(codes.shape[1], num_components=1)
+    prior.fit(codes)
+    return convert_to_numpy(prior.distribution().sample((num_samples,), seed=seed))

@@ -29,12 +29,12 @@ def sources(images):
     from keras_aevae.latent import plots
     _, (x_test, _) = datasets.load("digits")
     vae = VAE.from_preset("vae_mlp_digits")
-    z = vae.encode(x_test, sample=True)
     rows = {
         "prior": vae.sample(8, seed=0),
-        "Gaussian": vae.sample(8, codes=z, seed=0),
-        "test codes": vae.decode(z[:8]),
+        "test codes": vae.decode(vae.encode(x_test[:8], sample=True)),
     }
+    vae.fit_prior(x_test, "gaussian")
+    rows["Gaussian"] = vae.sample(8, seed=0)
     figure = plots.sources({"VAE": rows})
     ```
     """

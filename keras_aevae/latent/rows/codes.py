@@ -18,7 +18,7 @@ def of_kind(o, part, kind):
 
 
 def perplexity(o, part):
-    if not hasattr(o.model, "quantizer"):
+    if o.model.stores != "codebook":
         raise ValueError("it has no codebook")
     indices = o.model.encode_indices(part.take(o.data.x_test), batch_size=512)
     return measures.perplexity(indices, o.model.quantizer.num_codes)
