@@ -5,12 +5,14 @@ networks, data, seed and steps.
 """
 
 import dataclasses
+import itertools
 
 import keras
 
 from keras_aevae import datasets
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import AutoregressivePrior, get_likelihood
+from keras_aevae.engine.backup import Backup
 from keras_aevae.models import (
     IWAE,
     VAE,
@@ -51,7 +53,10 @@ class Recipe:
         num_train: training images; None for the dataset's usual number.
         epochs, batch_size: passes over the training data, and examples a step.
         warm_up: epochs in which beta rises from 0 to 1.
-        learning_rate: Adam's first rate; it falls to 0 along a cosine.
+        learning_rate: Adam's first rate, which falls to 0 along a cosine. Or stages, a tuple of
+            pairs (epochs, rate): each rate stays for so many epochs, and the last one to the end.
+        epsilon: what Adam adds to the root of the second moment. A large one, such as 1e-4, gives
+            small steps to weights whose gradients are small.
         prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
         seed: of the weights, the noise and the order of the data, not of which data there are.
         preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
@@ -77,7 +82,8 @@ class Recipe:
     epochs: int = 50
     batch_size: int = 128
     warm_up: int = 0
-    learning_rate: float = 1e-3
+    learning_rate: float | tuple = 1e-3
+    epsilon: float = 1e-7
     prior: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
     preset: str = ""
@@ -124,21 +130,50 @@ class Recipe:
             encoder, decoder, likelihood=likelihood, seed=self.seed, name=self.name, **settings
         )
 
-    def train(self, callbacks=(), prior_callbacks=(), verbose=1):
-        """The model, trained; `callbacks` and `verbose` are those of `fit`, `prior_callbacks` those
-        of the `fit` of its autoregressive prior."""
+    def optimizer(self, steps_per_epoch, epochs):
+        """Adam, with the recipe's rates over that many epochs."""
+        schedules, rate = keras.optimizers.schedules, self.learning_rate
+        if isinstance(rate, (tuple, list)):
+            lengths, rates = zip(*rate)
+            # A boundary is the last step of its stage; the first step is 0.
+            ends = [total * steps_per_epoch - 1 for total in itertools.accumulate(lengths)]
+            schedule = schedules.PiecewiseConstantDecay(ends, [*rates, rates[-1]])
+        else:
+            schedule = schedules.CosineDecay(rate, steps_per_epoch * epochs)
+        return keras.optimizers.Adam(schedule, epsilon=self.epsilon)
+
+    def train(
+        self, callbacks=(), prior_callbacks=(), verbose=1, *, backup=None, steps_per_execution=1
+    ):
+        """The model, trained.
+
+        Args:
+            callbacks, verbose: those of `fit`.
+            prior_callbacks: those of the `fit` of its autoregressive prior.
+            backup: a file such as "latest.weights.h5", which keeps the state after each epoch.
+                If it is there already, training goes on from it.
+            steps_per_execution: that of `compile`: steps between two looks of Keras at its
+                callbacks. It changes the speed, and no number. PyTorch takes 1 only.
+        """
         keras.utils.set_random_seed(self.seed)
         (x, labels), _ = self._load(binarized=False)
         labels = labels if self.conditional else None
         steps = -(-len(x) // self.batch_size)
         model = self.build(x.shape[1:], steps)
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps * self.epochs)
-        model.compile(keras.optimizers.Adam(rate))
+        optimizer = self.optimizer(steps, self.epochs)
+        model.compile(optimizer, steps_per_execution=steps_per_execution)
         settings = {"epochs": self.epochs, "callbacks": list(callbacks), "verbose": verbose}
+        if backup is not None:
+            backup = Backup(backup)
+            backup.restore(model)
+            settings["callbacks"].append(backup)
+        settings["initial_epoch"] = epoch = int(model.step.numpy()) // steps
         if self.binarized:
-            model.fit(
-                datasets.DynamicBinarization(x, self.batch_size, labels, seed=self.seed), **settings
+            batches = datasets.DynamicBinarization(
+                x, self.batch_size, labels, seed=self.seed, epoch=epoch
             )
+            # They are in a new order already, one that an interruption doesn't change.
+            model.fit(batches, shuffle=False, **settings)
         else:
             inputs = x if labels is None else (x, labels)
             model.fit(inputs, batch_size=self.batch_size, **settings)
@@ -154,9 +189,7 @@ class Recipe:
         prior = AutoregressivePrior(
             model.quantizer.num_codes, model.code.grid, seed=self.seed, **settings
         )
-        steps = -(-len(x) // self.batch_size) * epochs
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        prior.compile(keras.optimizers.Adam(rate))
+        prior.compile(self.optimizer(-(-len(x) // self.batch_size), epochs))
         indices = model.encode_indices(x, batch_size=512)
         prior.fit(indices, batch_size=self.batch_size, epochs=epochs, **settings_of_fit)
         model.set_prior(prior)
@@ -200,6 +233,14 @@ BURDA = {
     "batch_size": 100,
     "learning_rate": 2e-3,
     "epochs": 100,
+}
+# The same networks, trained as published: eight stages, 3280 epochs in all.
+BURDA_STAGES = {
+    **BURDA,
+    "batch_size": 20,
+    "learning_rate": tuple((3**i, 1e-3 * 10 ** (-i / 7)) for i in range(8)),
+    "epsilon": 1e-4,
+    "epochs": sum(3**i for i in range(8)),
 }
 # A grid of 512 codes, and a prior of them.
 VECTORS = {

@@ -21,17 +21,19 @@ class Batches(keras.utils.PyDataset):
     pass. Note that `fit(shuffle=True)`, its default, also permutes the order of the batches with
     Python's `random`: `keras.utils.set_random_seed` fixes that.
 
+    `epoch` is the first one: a run that goes on from there gets the batches that it would have had.
+
     With `workers` above 1 Keras may hand over, at the start of an epoch, what was prefetched before
     the last one ended. Drawing takes so little time that one worker is enough.
     """
 
-    def __init__(self, num_examples, batch_size=128, shuffle=True, seed=0, **kwargs):
+    def __init__(self, num_examples, batch_size=128, shuffle=True, seed=0, epoch=0, **kwargs):
         super().__init__(**kwargs)
         self.num_examples = check_positive_integer("num_examples", num_examples)
         self.batch_size = check_positive_integer("batch_size", batch_size)
         self.shuffle = shuffle
         self.seed = check_seed(seed)
-        self.epoch = 0
+        self.epoch = epoch
         self._order = self._new_order()
 
     def draw(self, indices, rng):

@@ -23,7 +23,8 @@ class DynamicBinarization(Batches):
             conditional model: indexing then gives `((batch, condition),)`.
         shuffle: whether to visit the examples in a new order each epoch.
         seed: an integer of 0 or more.
-        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+        **kwargs: `epoch`, the first one, 0 unless an interrupted run is to go on; `workers`,
+            `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Indexing gives a one-tuple `(batch,)`, with `batch` float32 zeros and ones of shape
     `(batch_size, ...)`.
