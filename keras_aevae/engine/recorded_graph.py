@@ -7,6 +7,8 @@ import operator
 
 import torch
 
+from keras_aevae.engine import private
+
 # The most numbers that a constant of a graph may have.
 MOST_NUMBERS = 1024
 
@@ -67,7 +69,7 @@ def is_pure(node):
     return (
         is_call(node)
         and node.target.namespace == "aten"
-        and not node.target._schema.is_mutable
+        and not private.schema(node.target).is_mutable
         and torch.Tag.nondeterministic_seeded not in node.target.tags
     )
 
@@ -76,7 +78,7 @@ def written_to(graph):
     """The nodes that some operation writes to."""
     found = []
     for node in filter(is_call, graph.nodes):
-        arguments = node.target._schema.arguments
+        arguments = private.schema(node.target).arguments
         given = dict(zip([argument.name for argument in arguments], node.args)) | node.kwargs
         for argument in arguments:
             if argument.alias_info and argument.alias_info.is_write and argument.name in given:
@@ -90,7 +92,8 @@ def sharing_memory(nodes):
     while pending:
         node = pending.pop()
         found.add(node)
-        view = is_call(node) and any(result.alias_info for result in node.target._schema.returns)
+        results = private.schema(node.target).returns if is_call(node) else []
+        view = any(result.alias_info for result in results)
         if view or node.target is operator.getitem:
             pending += node.all_input_nodes
     return found
@@ -172,7 +175,7 @@ def replay_any_strides(graph):
     for node in graph.nodes:
         if node.target is torch.ops.aten.view.default and node not in written:
             node.target = torch.ops.aten.reshape.default
-        if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
+        if private.is_fused_adam(node.target):  # it walks raw memory
             with graph.inserting_before(node):
                 contiguous = [
                     graph.call_function(torch.ops.aten.contiguous.default, (gradient,))
@@ -182,4 +185,4 @@ def replay_any_strides(graph):
 
 
 def is_call(node):
-    return node.op == "call_function" and hasattr(node.target, "_schema")
+    return node.op == "call_function" and private.schema(node.target) is not None

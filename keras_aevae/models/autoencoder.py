@@ -13,7 +13,7 @@ from keras import ops
 
 from keras_aevae import hub
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
-from keras_aevae.engine import replicas
+from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import is_pair, some_examples
@@ -229,7 +229,7 @@ class Autoencoder(Verbs, OwnLoss):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
         target, reconstruction = self.unpack(x)[0] if y is None else y, None
-        if self._compile_metrics is not None:
+        if private.has_compiled_metrics(self):
             reconstruction = self.expected(y_pred)
         return super().compute_metrics(x, target, reconstruction, sample_weight)
 
@@ -259,7 +259,7 @@ class Autoencoder(Verbs, OwnLoss):
 
     def evaluate(self, x=None, y=None, **kwargs):
         """As in Keras, with the data checked first."""
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if not private.called_by_fit(kwargs):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, **kwargs)
 

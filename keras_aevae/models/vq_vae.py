@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.codes.perplexity import CodebookPerplexity
+from keras_aevae.engine import private
 from keras_aevae.layers import VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
 
@@ -85,7 +86,7 @@ class VQVAE(Autoencoder):
     def __setattr__(self, name, value):
         if name == "prior":
             if (old := getattr(self, "prior", None)) is not None:
-                self._tracker.untrack(old)  # else it would be saved beside the new one
+                private.untrack(self, old)  # else it would be saved beside the new one
             value = None if value is None else self.frozen_copy(value)
         super().__setattr__(name, value)
 
