@@ -44,9 +44,7 @@ def without(rewrite):
 ABLATIONS = {
     ALL: contextlib.nullcontext(),
     AGAIN: contextlib.nullcontext(),
-    "no drop_detached": without("drop_detached"),
     "no fold_constants": without("fold_constants"),
-    "no fuse_biases": without("fuse_biases"),
     "no fuse_convolutions": without("fuse_convolutions"),
     NO_FLUSH: contextlib.nullcontext(),
     NO_DRAWS: mock.patch.object(torch_noise, "operations", UNWRAPPED),
@@ -57,8 +55,8 @@ CONV = lambda shape: networks.conv(shape, 32, filters=(32, 64))  # noqa: E731
 CASES = {
     "MLP, 28x28: step": (MLP, 1000, 10, {"no fuse_convolutions"}),
     "conv, 28x28: step": (CONV, 10, 5, {NO_FLUSH}),
-    "MLP, 28x28: one image": (MLP, 10, 100, {"no fuse_convolutions", NO_FLUSH}),
-    "conv, 28x28: one image": (CONV, 10, 50, {NO_FLUSH}),
+    "MLP, 28x28: one image": (MLP, 10, 20, {"no fuse_convolutions", NO_FLUSH}),
+    "conv, 28x28: one image": (CONV, 10, 10, {NO_FLUSH}),
 }
 
 

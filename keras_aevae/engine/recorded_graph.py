@@ -16,7 +16,6 @@ MOST_NUMBERS = 1024
 def simplify(graph):
     """Make `graph`, a `torch.fx.GraphModule`, shorter; return which of its inputs are still used,
     and are to be given: a verb uses half of the weights."""
-    drop_detached(graph.graph)
     fold_constants(graph)
     graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
     places = graph.graph.find_nodes(op="placeholder")
@@ -24,20 +23,10 @@ def simplify(graph):
     for place in places:
         if not place.users:
             graph.graph.erase_node(place)
-    fuse_biases(graph.graph)
     fuse_convolutions(graph.graph)
     replay_any_strides(graph.graph)
     graph.recompile()
     return used
-
-
-def drop_detached(graph):
-    """No gradient goes anywhere while replaying, so nothing need be kept from it; but a result is
-    left detached, which may be a weight."""
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
-        if all(user.op == "call_function" for user in node.users):
-            node.replace_all_uses_with(node.args[0])
-            graph.erase_node(node)
 
 
 def fold_constants(module):
@@ -99,24 +88,6 @@ def sharing_memory(nodes):
     return found
 
 
-def fuse_biases(graph):
-    """A matrix product and its bias as one operation: one pass over the result less.
-
-    The product moves to the place of the sum; nothing between them writes to what it takes, since
-    all writes are at the end (see `recorded.write`).
-    """
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
-        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
-            continue
-        product, bias = node.args
-        if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
-            continue
-        a, b = (n.meta.get("val") for n in (product, bias))
-        if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
-            node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
-            graph.erase_node(product)
-
-
 READ_BY = (
     torch.ops.aten.constant_pad_nd.default,
     torch.ops.aten.convolution.default,
@@ -128,7 +99,8 @@ def fuse_convolutions(graph):
     """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
 
     Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
-    The convolution moves to the place of the sum, which is right for the reason in `fuse_biases`.
+    The convolution moves to the place of the sum: nothing between them writes to what it takes,
+    since all writes are at the end (see `recorded.write`).
     """
     aten = torch.ops.aten
     for node in graph.find_nodes(op="call_function", target=aten.clone.default):
