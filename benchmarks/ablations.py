@@ -136,13 +136,14 @@ def main():
     parser.add_argument("--case", choices=CASES, action="append", help="by default all")
     parser.add_argument("--ablation", choices=ABLATIONS, action="append", help="by default all")
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--images", type=int, default=2560)
     parser.add_argument("--rounds", type=int, default=60)
     arguments = parser.parse_args()
     if keras.backend.backend() != "torch":
         parser.error("PyTorch's steps alone are recorded: set KERAS_BACKEND=torch.")
     arguments.ablation = arguments.ablation or list(ABLATIONS)
     torch.set_num_threads(1)
-    x = torch.from_numpy(datasets.load("mnist", num_train=20 * arguments.batch_size)[0][0])
+    x = torch.from_numpy(datasets.load("mnist", num_train=arguments.images)[0][0])
     print_conditions()
     for case in arguments.case or CASES:
         print_table(list(compare(case, x, arguments)))
