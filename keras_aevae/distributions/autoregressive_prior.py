@@ -13,7 +13,7 @@ from keras import ops
 from keras_aevae._checks import check_number, check_positive_integer, check_seed, check_shape
 from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.prior import Prior
-from keras_aevae.engine import replicas
+from keras_aevae.engine import private, replicas
 from keras_aevae.engine.inference import as_numpy, is_array, run_in_batches
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 
@@ -148,7 +148,7 @@ class AutoregressivePrior(Prior, OwnLoss):
 
     def evaluate(self, x=None, y=None, **kwargs):
         """As in Keras, with arrays checked first."""
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if not private.called_by_fit(kwargs):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, **kwargs)
 

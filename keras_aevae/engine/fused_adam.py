@@ -12,12 +12,14 @@ import functools
 import keras
 from keras import ops
 
+from keras_aevae.engine import private
+
 
 @contextlib.contextmanager
 def fused_adam(optimizer):
     """A scope in which `optimizer`, or those in it that are Keras's Adam, use the kernel."""
     hook, update = {
-        "torch": ("_parallel_update_step", update_all_on_torch),
+        "torch": (private.PARALLEL_UPDATE, update_all_on_torch),
         "tensorflow": ("update_step", update_one_on_tensorflow),
     }[keras.backend.backend()]
     adams = [each for each in getattr(optimizer, "optimizers", [optimizer]) if is_adam(each)]
@@ -45,23 +47,18 @@ def alpha_of(optimizer, learning_rate, dtype):
 def update_all_on_torch(optimizer, gradients, variables, learning_rate):
     import torch
 
+    kernel, state = private.fused_adam_kernel(), private.adam_state(optimizer, variables)
     kinds = {(v.value.dtype, v.value.device.type) for v in variables}
-    if kinds not in ({(torch.float32, "cpu")}, {(torch.float32, "cuda")}):
-        kind = type(optimizer)
-        return kind._parallel_update_step(optimizer, gradients, variables, learning_rate)
+    known = kinds in ({(torch.float32, "cpu")}, {(torch.float32, "cuda")})
+    if kernel is None or state is None or not known:
+        return private.parallel_update(optimizer, gradients, variables, learning_rate)
     alpha = alpha_of(optimizer, learning_rate, "float32")
-
-    def state(slots):
-        return [slots[optimizer._get_variable_index(v)].value for v in variables]
-
     # PyTorch's own bias correction is 1 after very many steps.
     late = torch.full((), 1e9, device=alpha.device)
-    torch._fused_adam_(
+    kernel(
         [v.value for v in variables],
         list(gradients),
-        state(optimizer._momentums),
-        state(optimizer._velocities),
-        state(optimizer._velocity_hats) if optimizer.amsgrad else [],
+        *([v.value for v in moments] for moments in state),
         [late] * len(variables),
         lr=alpha,
         beta1=optimizer.beta_1,
@@ -77,13 +74,14 @@ def update_one_on_tensorflow(optimizer, gradient, variable, learning_rate):
     import tensorflow as tf
 
     sparse = isinstance(gradient, tf.IndexedSlices)
-    if sparse or optimizer.amsgrad or tf.distribute.has_strategy():
+    state = private.adam_state(optimizer, [variable])
+    if sparse or state is None or optimizer.amsgrad or tf.distribute.has_strategy():
         return type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
-    index = optimizer._get_variable_index(variable)
+    [m], [v], _ = state
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
-        m=optimizer._momentums[index].value.handle,
-        v=optimizer._velocities[index].value.handle,
+        m=m.value.handle,
+        v=v.value.handle,
         # The kernel's own bias correction is 1 where the powers of beta are 0.
         beta1_power=tf.zeros((), variable.dtype),
         beta2_power=tf.zeros((), variable.dtype),

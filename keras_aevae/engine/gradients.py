@@ -5,6 +5,8 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_aevae.engine import private
+
 
 @contextlib.contextmanager
 def frozen(layer):
@@ -33,13 +35,12 @@ def global_noise_kept(layer):
     draws from it, and not from a state of its own, on that backend."""
     if keras.backend.backend() != "torch" or not any(
         isinstance(part, keras.layers.Dropout) and part.rate and part.seed is None
-        for part in layer._flatten_layers()
+        for part in private.layers_within(layer)
     ):
         return contextlib.nullcontext()
     import torch
-    from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
-    if get_proxy_mode() is not None:
+    if private.is_recording():
         raise RuntimeError("what the global generator was can't be part of a recorded step")
     return torch.random.fork_rng()
 

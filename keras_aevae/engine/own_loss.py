@@ -5,12 +5,12 @@ import functools
 import keras
 from keras import ops
 
-from keras_aevae.engine import replicas
+from keras_aevae.engine import private, replicas
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.inference import compiled
 
 
-class OwnLoss(keras.Model):
+class OwnLoss(private.BuildsFromOwnBatch, keras.Model):
     """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
 
     # What the loss is, and what to do instead of giving one.
@@ -62,11 +62,12 @@ class OwnLoss(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Of Keras's TensorFlow trainer, which fails here with several workers.
-        if iterator is not None and replicas.of_tensorflow_workers(self.distribute_strategy):
-            iterator, data_batch = None, replicas.local_batch(self.distribute_strategy, iterator)
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+    def batch_to_build_from(self, iterator):
+        """This worker's part of the first batch, where TensorFlow has several workers: Keras takes
+        the mean of the workers' parts, and fails."""
+        if not replicas.of_tensorflow_workers(self.distribute_strategy):
+            return None
+        return replicas.local_batch(self.distribute_strategy, iterator)
 
     def call_compiled(self, method, *tensors, **settings):
         """`method(*tensors, **settings)`, compiled and without gradients, on one batch.

@@ -16,15 +16,18 @@ import keras
 import numpy as np
 import optree
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from keras_aevae.engine import denormals
+from keras_aevae.engine import denormals, private
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.recorded_graph import simplify
 
 # Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
 MOST_SHAPES = 16
 FIRST_SEEN, NEVER = "first seen", "never"
+# What is raised where something can't be recorded: RuntimeErrors and AssertionErrors by PyTorch's
+# stand-ins for tensors, TypeErrors by Python and NumPy when given one, ValueErrors by Keras, which
+# makes them of these.
+NOT_RECORDABLE = (RuntimeError, AssertionError, TypeError, ValueError)
 
 
 class Recorded:
@@ -92,11 +95,9 @@ class Recorded:
         tensors = [*(v.value for v in variables), *filter(torch.is_tensor, flat)]
         num_tensors = len(tensors) - len(variables)
         try:
-            graph = make_fx(flat_step, tracing_mode="fake")(
-                *[tensor.detach() for tensor in tensors]
-            )
+            graph = private.record(flat_step, [tensor.detach() for tensor in tensors])
             check_literals(graph.graph)
-        except Exception as error:  # whatever it trips over; a mistake will raise eagerly too
+        except NOT_RECORDABLE as error:  # the same has just run eagerly, so it is no mistake
             new = self.name and NEVER not in self.graphs.values()
             logging.getLogger(__name__).log(
                 logging.WARNING if new else logging.INFO,
@@ -159,6 +160,11 @@ def recorded_function(model, function):
     return Recorded(eagerly, step, lambda: model.variables)
 
 
+def loss_tracker(model):
+    """The metric in which Keras's step keeps the mean of the loss: the first of that name."""
+    return next(metric for metric in model.metrics if metric.name == "loss")
+
+
 def recorded_step(model, eagerly, training):
     """Keras's training or test step of `model`; `eagerly` is Keras's own function of the data."""
     compiled = model.jit_compile is True
@@ -168,7 +174,7 @@ def recorded_step(model, eagerly, training):
         y_pred = model(x, training=training)
         loss = model.compute_loss(x, y, y_pred, sample_weight, training=training)
         batch_size = len(next(a for a in keras.tree.flatten(x) if a is not None))
-        model._loss_tracker.update_state(loss, sample_weight=batch_size)
+        loss_tracker(model).update_state(loss, sample_weight=batch_size)
         return loss, (x, y, y_pred, sample_weight)
 
     def test_step(mapping, data):

@@ -7,6 +7,8 @@ import operator
 
 import torch
 
+from keras_aevae.engine import private
+
 # The most numbers that a constant of a graph may have.
 MOST_NUMBERS = 1024
 
@@ -14,7 +16,6 @@ MOST_NUMBERS = 1024
 def simplify(graph):
     """Make `graph`, a `torch.fx.GraphModule`, shorter; return which of its inputs are still used,
     and are to be given: a verb uses half of the weights."""
-    drop_detached(graph.graph)
     fold_constants(graph)
     graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
     places = graph.graph.find_nodes(op="placeholder")
@@ -22,20 +23,10 @@ def simplify(graph):
     for place in places:
         if not place.users:
             graph.graph.erase_node(place)
-    fuse_biases(graph.graph)
     fuse_convolutions(graph.graph)
     replay_any_strides(graph.graph)
     graph.recompile()
     return used
-
-
-def drop_detached(graph):
-    """No gradient goes anywhere while replaying, so nothing need be kept from it; but a result is
-    left detached, which may be a weight."""
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
-        if all(user.op == "call_function" for user in node.users):
-            node.replace_all_uses_with(node.args[0])
-            graph.erase_node(node)
 
 
 def fold_constants(module):
@@ -67,7 +58,7 @@ def is_pure(node):
     return (
         is_call(node)
         and node.target.namespace == "aten"
-        and not node.target._schema.is_mutable
+        and not private.schema(node.target).is_mutable
         and torch.Tag.nondeterministic_seeded not in node.target.tags
     )
 
@@ -76,7 +67,7 @@ def written_to(graph):
     """The nodes that some operation writes to."""
     found = []
     for node in filter(is_call, graph.nodes):
-        arguments = node.target._schema.arguments
+        arguments = private.schema(node.target).arguments
         given = dict(zip([argument.name for argument in arguments], node.args)) | node.kwargs
         for argument in arguments:
             if argument.alias_info and argument.alias_info.is_write and argument.name in given:
@@ -90,28 +81,11 @@ def sharing_memory(nodes):
     while pending:
         node = pending.pop()
         found.add(node)
-        view = is_call(node) and any(result.alias_info for result in node.target._schema.returns)
+        results = private.schema(node.target).returns if is_call(node) else []
+        view = any(result.alias_info for result in results)
         if view or node.target is operator.getitem:
             pending += node.all_input_nodes
     return found
-
-
-def fuse_biases(graph):
-    """A matrix product and its bias as one operation: one pass over the result less.
-
-    The product moves to the place of the sum; nothing between them writes to what it takes, since
-    all writes are at the end (see `recorded.write`).
-    """
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.add.Tensor):
-        if node.kwargs or not all(isinstance(a, torch.fx.Node) for a in node.args):
-            continue
-        product, bias = node.args
-        if product.target is not torch.ops.aten.mm.default or len(product.users) > 1:
-            continue
-        a, b = (n.meta.get("val") for n in (product, bias))
-        if a is not None and b is not None and b.shape == a.shape[1:] and b.dtype == a.dtype:
-            node.target, node.args = torch.ops.aten.addmm.default, (bias, *product.args)
-            graph.erase_node(product)
 
 
 READ_BY = (
@@ -125,7 +99,8 @@ def fuse_convolutions(graph):
     """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
 
     Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
-    The convolution moves to the place of the sum, which is right for the reason in `fuse_biases`.
+    The convolution moves to the place of the sum: nothing between them writes to what it takes,
+    since all writes are at the end (see `recorded.write`).
     """
     aten = torch.ops.aten
     for node in graph.find_nodes(op="call_function", target=aten.clone.default):
@@ -172,7 +147,7 @@ def replay_any_strides(graph):
     for node in graph.nodes:
         if node.target is torch.ops.aten.view.default and node not in written:
             node.target = torch.ops.aten.reshape.default
-        if node.target is torch.ops.aten._fused_adam_.tensor_lr:  # it walks raw memory
+        if private.is_fused_adam(node.target):  # it walks raw memory
             with graph.inserting_before(node):
                 contiguous = [
                     graph.call_function(torch.ops.aten.contiguous.default, (gradient,))
@@ -182,4 +157,4 @@ def replay_any_strides(graph):
 
 
 def is_call(node):
-    return node.op == "call_function" and hasattr(node.target, "_schema")
+    return node.op == "call_function" and private.schema(node.target) is not None

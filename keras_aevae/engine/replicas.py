@@ -113,11 +113,11 @@ def part_of_loss(loss):
 
 
 def of_tensorflow_workers(strategy):
-    """Whether TensorFlow's `strategy` is of several workers: Keras asks the same."""
+    """Whether TensorFlow's `strategy` is of several workers: it has replicas on other machines."""
     import tensorflow as tf
 
     workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    return workers and strategy.extended._in_multi_worker_mode()
+    return workers and strategy.num_replicas_in_sync > len(strategy.extended.worker_devices)
 
 
 def local_batch(strategy, iterator):

@@ -5,9 +5,9 @@ import hashlib
 import threading
 
 import keras
-import numpy as np
 
 from keras_aevae._checks import nearest
+from keras_aevae.engine.private import no_random_starts
 from keras_aevae.hub.allow_list import check_config
 from keras_aevae.hub.store import CONFIG, FORMAT, METADATA, WEIGHTS, read_json, resolve
 
@@ -53,36 +53,6 @@ def load(cls, preset, load_weights=True, overrides=None):
 
 
 ONE_AT_A_TIME = threading.RLock()
-
-
-@contextlib.contextmanager
-def no_random_starts():
-    """Within it, what this thread builds starts from zeros, for weights that are about to be read.
-
-    JAX compiles each random start, shape by shape: some seconds for a model that reads in a tenth
-    of one.
-    """
-    thread = threading.get_ident()
-
-    def zeros_here(random):
-        def call(self, shape, dtype=None, **kwargs):
-            if threading.get_ident() != thread:
-                return random(self, shape, dtype=dtype, **kwargs)
-            return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype)
-
-        return call
-
-    base = keras.initializers.RandomNormal.__base__  # of all that are random
-    classes = {c for c in vars(keras.initializers).values() if isinstance(c, type)}
-    random = [c for c in classes if issubclass(c, base) and "__call__" in vars(c)]
-    replaced = [(c, c.__call__) for c in random]
-    for c, call in replaced:
-        c.__call__ = zeros_here(call)
-    try:
-        yield
-    finally:
-        for c, call in replaced:
-            c.__call__ = call
 
 
 def check_sha256(path, expected):

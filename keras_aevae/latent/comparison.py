@@ -5,8 +5,9 @@ import json
 import pathlib
 
 from keras_aevae._checks import check_name
-from keras_aevae.latent.claims import CLAIMS, RULE, half_width, judge, mean
+from keras_aevae.latent.claims import CLAIMS, RULE, judge, mean
 from keras_aevae.latent.rows import GROUPS, ROWS
+from keras_aevae.latent.words import written
 from keras_aevae.models import VAE, Autoencoder
 
 
@@ -235,16 +236,6 @@ class Comparison:
         numbers = path.with_suffix(".json")
         numbers.write_text(text + "\n", encoding="utf-8")
         return path, numbers
-
-
-def written(row, values):
-    """The mean of a row's numbers and half its interval, as text; a dash where there are none."""
-    if not values:
-        return "-"
-    text = row.text.format(mean(values))
-    if (half := half_width(values)) is not None and len(set(values)) > 1:
-        text += f" ± {row.text.replace('+', '').format(half)}"
-    return text
 
 
 def aligned(lines):

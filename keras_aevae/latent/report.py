@@ -8,7 +8,7 @@ import numpy as np
 from keras_aevae.latent import measures
 from keras_aevae.latent.album import TITLES, Album, attempt, condition_in_words, draw_all
 from keras_aevae.latent.rows import ROWS
-from keras_aevae.latent.words import by_model, listing, minus
+from keras_aevae.latent.words import by_model, listing, minus, written
 
 # What the page calls models, by what they store.
 KINDS = (("points", "point"), ("clouds", "distribution"), ("books", "codebook"))
@@ -67,8 +67,6 @@ def environment():
 
 
 def tables_of(comparison):
-    from keras_aevae.latent.comparison import written
-
     values = {name: comparison.values(name) for name in comparison.models}
     return {
         "names": list(comparison.models),
@@ -96,10 +94,10 @@ def difference(verdict):
 
 def beside_zero(text, value):
     """As `text` writes it, with digits enough to tell it from 0, for a verdict hangs on that."""
-    written = text.format(value)
-    if value and not float(written):
+    shown = text.format(value)
+    if value and not float(shown):
         return np.format_float_positional(value, precision=1, fractional=False, trim="-")
-    return written
+    return shown
 
 
 def score(verdicts):

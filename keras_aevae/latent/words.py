@@ -2,6 +2,8 @@
 
 import re
 
+from keras_aevae.latent.claims import half_width, mean
+
 
 def minus(text):
     """`text` as it is printed: a minus sign before numbers, and no line broken at a ±."""
@@ -21,3 +23,13 @@ def by_model(values, unit=""):
     if len(set(written.values())) == 1 and len(written) > 1:
         return f"{next(iter(written.values()))}{unit}"
     return "; ".join(f"{value}{unit} for {name}" for name, value in written.items())
+
+
+def written(row, values):
+    """The mean of a row's numbers and half its interval, as text; a dash where there are none."""
+    if not values:
+        return "-"
+    text = row.text.format(mean(values))
+    if (half := half_width(values)) is not None and len(set(values)) > 1:
+        text += f" ± {row.text.replace('+', '').format(half)}"
+    return text

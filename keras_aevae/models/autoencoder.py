@@ -15,7 +15,7 @@ from keras_aevae import hub
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
-from keras_aevae.engine import replicas
+from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import is_pair, some_examples
@@ -349,7 +349,7 @@ class Autoencoder(Verbs, HasNumbers, OwnLoss):
 
     def evaluate(self, x=None, y=None, **kwargs):
         """As in Keras, with the data checked first."""
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if not private.called_by_fit(kwargs):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, **kwargs)
 

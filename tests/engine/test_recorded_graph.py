@@ -9,9 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from keras_aevae.engine.recorded_graph import (
     MOST_NUMBERS,
-    drop_detached,
     fold_constants,
-    fuse_biases,
     fuse_convolutions,
     simplify,
 )
@@ -23,20 +21,6 @@ def operations(graph):
         for node in graph.graph.nodes
         if node.op == "call_function" and node.target is not operator.getitem
     ]
-
-
-def test_detached_tensors_are_dropped_but_for_results():
-    def function(x):
-        y = x.detach() * 2
-        return y.detach() + 1, x.detach()
-
-    x = torch.rand(3)
-    graph = make_fx(function, tracing_mode="fake")(x)
-    assert operations(graph).count("detach") == 3
-    drop_detached(graph.graph)
-    graph.recompile()
-    assert operations(graph).count("detach") == 1
-    torch.testing.assert_close(graph(x), function(x))
 
 
 def with_constant(size):
@@ -101,28 +85,6 @@ def test_inputs_that_are_not_used_are_named():
     graph = make_fx(lambda a, b, c: a + c, tracing_mode="fake")(*torch.ones(3, 2))
     assert simplify(graph) == [True, False, True]
     torch.testing.assert_close(graph(torch.ones(2), torch.ones(2)), torch.full((2,), 2.0))
-
-
-@pytest.mark.parametrize(
-    "function, products",
-    [
-        (lambda x, w, b: x @ w + b, ["addmm"]),
-        (lambda x, w, b: torch.add(x @ w, b, alpha=2), ["mm"]),
-        (lambda x, w, b: (y := x @ w) + b + y, ["mm"]),
-        (lambda x, w, b: x @ w + b[None], ["mm"]),
-        (lambda x, w, b: x @ w + b.double(), ["mm"]),
-    ],
-)
-def test_a_product_and_its_bias_become_one(function, products):
-    values = [torch.rand(shape) for shape in ((5, 3), (3, 4), (4,))]
-    graph = make_fx(function, tracing_mode="fake")(*values)
-    fuse_biases(graph.graph)
-    graph.recompile()
-    names = [
-        str(node.target).split(".")[1] for node in graph.graph.nodes if "mm" in str(node.target)
-    ]
-    assert names == products
-    torch.testing.assert_close(graph(*values), function(*values))
 
 
 def convolved(pad=None, spread=(1, 1, 1, 4), back=(0, 2, 3, 1), write=False):

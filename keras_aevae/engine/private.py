@@ -1,0 +1,166 @@
+"""The one file that names private attributes and internal modules of Keras, TensorFlow and PyTorch.
+
+Such names may change in any release. Each has one function here, whose docstring says what it gives
+and what happens where a release doesn't have the name. `tests/engine/test_private.py` asks for each
+by its name, so that a new release fails in one place.
+"""
+
+import contextlib
+import inspect
+import threading
+
+import keras
+import numpy as np
+
+# The method in which Keras's optimizers on PyTorch move all weights at once. Whoever replaces it in
+# a Keras without that name changes nothing: the optimizer stays Keras's own, which is slower.
+PARALLEL_UPDATE = "_parallel_update_step"
+
+
+def missing(name, remedy):
+    """The error to raise where this release of a framework doesn't have `name`."""
+    return RuntimeError(
+        f"`{name}` must be there for this. Received: a release without it (Keras "
+        f"{keras.version()}, backend {keras.backend.backend()!r}). {remedy}"
+    )
+
+
+# Keras: models and layers
+
+
+def called_by_fit(settings):
+    """Whether `settings`, the keywords of `evaluate`, say that it is called by Keras's `fit`, which
+    has its data already. Without the name this is False: the data are checked twice, which is
+    slower."""
+    return bool(settings.get("_use_cached_eval_dataset"))
+
+
+def layers_within(layer):
+    """`layer` and all layers in it, however deep. Without the name, layers in a layer that isn't a
+    model aren't seen."""
+    if hasattr(layer, "_flatten_layers"):
+        return layer._flatten_layers()
+    parts = getattr(layer, "layers", [])
+    return [layer, *(found for part in parts for found in layers_within(part))]
+
+
+class BuildsFromOwnBatch:
+    """A mixin for Keras models, which Keras then builds from the batch that they choose.
+
+    The model's `batch_to_build_from(iterator)` returns that batch, or None for Keras's choice.
+    Without the name Keras never asks: training with several TensorFlow workers then ends with
+    Keras's own error, all else works.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and (batch := self.batch_to_build_from(iterator)) is not None:
+            iterator, data_batch = None, batch
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+
+# Keras: initializers
+
+
+def random_initializers():
+    """Keras's classes of initializers that draw numbers, each with a `__call__` of its own."""
+    classes = {c for c in vars(keras.initializers).values() if inspect.isclass(c)}
+    callable_themselves = [c for c in classes if "__call__" in vars(c)]
+    return [c for c in callable_themselves if "seed" in inspect.signature(c).parameters]
+
+
+@contextlib.contextmanager
+def no_random_starts():
+    """A scope in which what this thread builds starts from zeros, for weights that are about to be
+    read. It replaces a method of Keras's classes, so only one may be open at a time.
+
+    JAX compiles each random start, shape by shape: some seconds for a model that reads in a tenth
+    of one. A class that this doesn't find starts at random, which is slower.
+    """
+    thread = threading.get_ident()
+
+    def zeros_here(random):
+        def call(self, shape, dtype=None, **kwargs):
+            if threading.get_ident() != thread:
+                return random(self, shape, dtype=dtype, **kwargs)
+            return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype)
+
+        return call
+
+    replaced = [(c, c.__call__) for c in random_initializers()]
+    for c, call in replaced:
+        c.__call__ = zeros_here(call)
+    try:
+        yield
+    finally:
+        for c, call in replaced:
+            c.__call__ = call
+
+
+# Keras: Adam
+
+
+def adam_state(optimizer, variables):
+    """Adam's state of `variables`: the lists of their first moments, of their second ones and of
+    the largest of these (empty without `amsgrad`), as Keras variables. Without one of the names
+    this is None: Adam then stays Keras's own, which is slower."""
+    try:
+        places = [optimizer._get_variable_index(v) for v in variables]
+        slots = [optimizer._momentums, optimizer._velocities]
+        slots.append(optimizer._velocity_hats if optimizer.amsgrad else None)
+    except AttributeError:
+        return None
+    return [[slot[i] for i in places] if slot else [] for slot in slots]
+
+
+def parallel_update(optimizer, gradients, variables, learning_rate):
+    """Move all weights as Keras does on PyTorch. It is called in place of that method only, so the
+    name is there."""
+    update = getattr(type(optimizer), PARALLEL_UPDATE)
+    return update(optimizer, gradients, variables, learning_rate)
+
+
+# PyTorch
+
+
+def fused_adam_kernel():
+    """PyTorch's kernel for one step of Adam on a list of weights. Without the name this is None:
+    Adam then stays Keras's own, which is slower."""
+    import torch
+
+    return getattr(torch, "_fused_adam_", None)
+
+
+def is_fused_adam(operation):
+    """Whether a recorded operation is that kernel. Without the name nothing is."""
+    return str(operation) == "aten._fused_adam_.tensor_lr"
+
+
+def record(function, tensors):
+    """The tensor operations of `function(*tensors)`, a `torch.fx.GraphModule`. Without one of the
+    names a RuntimeError says so, and what was to be recorded runs eagerly, which is slower."""
+    import torch
+
+    remedy = "It runs eagerly instead."
+    if not hasattr(torch.ops.aten.add.Tensor, "_schema"):
+        raise missing("torch.ops.aten.add.Tensor._schema", remedy)
+    try:
+        from torch.fx.experimental.proxy_tensor import make_fx
+    except ImportError as error:
+        raise missing("torch.fx.experimental.proxy_tensor.make_fx", remedy) from error
+    return make_fx(function, tracing_mode="fake")(*tensors)
+
+
+def is_recording():
+    """Whether PyTorch's operations are being recorded now, by `record` or by PyTorch's own export.
+    Without the name this is False, and with it `record` goes."""
+    try:
+        from torch.fx.experimental.proxy_tensor import get_proxy_mode
+    except ImportError:
+        return False
+    return get_proxy_mode() is not None
+
+
+def schema(operation):
+    """What a recorded operation takes and returns, and what it writes to; None for what is no
+    operation of PyTorch. Without the name `record` refuses."""
+    return getattr(operation, "_schema", None)

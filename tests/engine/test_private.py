@@ -1,0 +1,211 @@
+"""Private names of the frameworks: each is there; without it things are slower or say why."""
+
+import inspect
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import keras_aevae as ka
+from keras_aevae.engine import private
+from keras_aevae.engine.fused_adam import fused_adam
+
+BACKEND = keras.backend.backend()
+SHAPE = (6,)
+
+
+def built_adam():
+    optimizer = keras.optimizers.Adam(amsgrad=True)
+    optimizer.build([keras.Variable(np.zeros(2, "float32"))])
+    return optimizer
+
+
+def compiled_model():
+    model = keras.Sequential([keras.Input(SHAPE), keras.layers.Dense(1)])
+    model.compile(loss="mse", metrics=["mae"])
+    return model
+
+
+def torch_operations():
+    import torch
+
+    return torch.ops.aten.add.Tensor, torch, torch.fx.experimental.proxy_tensor
+
+
+# name: (where it is looked for, the backends that it is needed on)
+ALL = ("jax", "tensorflow", "torch")
+NAMES = {
+    "keras.Layer._flatten_layers": (keras.layers.Layer, ALL),
+    "keras.Model._maybe_symbolic_build": (lambda: keras.Model, ("tensorflow",)),
+    "keras.optimizers.Adam._get_variable_index": (built_adam, ("tensorflow", "torch")),
+    "keras.optimizers.Adam._momentums": (built_adam, ("tensorflow", "torch")),
+    "keras.optimizers.Adam._velocities": (built_adam, ("tensorflow", "torch")),
+    "keras.optimizers.Adam._velocity_hats": (built_adam, ("tensorflow", "torch")),
+    "keras.optimizers.Adam._parallel_update_step": (built_adam, ("torch",)),
+    "torch._fused_adam_": (lambda: torch_operations()[1], ("torch",)),
+    "torch.ops.aten.add.Tensor._schema": (lambda: torch_operations()[0], ("torch",)),
+    "torch.fx.experimental.proxy_tensor.make_fx": (lambda: torch_operations()[2], ("torch",)),
+    "torch.fx.experimental.proxy_tensor.get_proxy_mode": (
+        lambda: torch_operations()[2],
+        ("torch",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_is_there(name):
+    found, backends = NAMES[name]
+    if BACKEND not in backends:
+        pytest.skip(f"not needed on {BACKEND}")
+    attributes = name[name.index("._") + 1 :] if "._" in name else name.rpartition(".")[2]
+    owner = found()
+    for attribute in attributes.split("."):
+        assert hasattr(owner, attribute), f"{name} is not there any more"
+        owner = getattr(owner, attribute)
+
+
+def test_fit_says_that_it_calls_evaluate(monkeypatch):
+    """`keras.Model.fit` gives `evaluate` the keyword _use_cached_eval_dataset."""
+    model, told = compiled_model(), []
+    evaluate = model.evaluate
+
+    def spy(*args, **settings):
+        told.append(private.called_by_fit(settings))
+        return evaluate(*args, **settings)
+
+    monkeypatch.setattr(model, "evaluate", spy)
+    x = np.zeros((4, *SHAPE), "float32")
+    model.fit(x, x[:, :1], validation_data=(x, x[:, :1]), verbose=0)
+    model.evaluate(x, x[:, :1], verbose=0)
+    assert told == [True, False], "keras.Model.evaluate._use_cached_eval_dataset is not there"
+
+
+def test_every_private_name_of_the_file_is_asked_for():
+    source = re.sub(r'""".*?"""', "", inspect.getsource(private), flags=re.S)
+    used = set(re.findall(r"\b_[a-z]\w*", source))
+    tested = set(re.findall(r"\b_[a-z]\w*", inspect.getsource(inspect.getmodule(compiled_model))))
+    assert used and used <= tested
+
+
+# What happens without a name
+
+
+def trained(**settings):
+    """The weights and the history of a small VAE after some steps."""
+    keras.utils.set_random_seed(0)
+    model = ka.VAE(*ka.networks.mlp(SHAPE, latent_dim=2, hidden=(8,)), seed=1)
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=False, **settings)
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (24, *SHAPE)).astype("float32")
+    history = model.fit(x, batch_size=8, epochs=2, shuffle=False, validation_data=(x,), verbose=0)
+    return model, history.history
+
+
+def check_equal(given, expected):
+    (model, history), (other, other_history) = given, expected
+    for name, values in other_history.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def hide(monkeypatch, name):
+    """Let whoever reads the attribute `name` of an optimizer find none."""
+    cls = type(built_adam())
+
+    def nothing(self):
+        raise AttributeError(name)
+
+    monkeypatch.setattr(cls, name, property(nothing, lambda self, value: None), raising=False)
+
+
+@pytest.mark.parametrize("name", ["_momentums", "_velocities", "_get_variable_index"])
+def test_without_adams_state_there_is_none_to_fuse(name, monkeypatch):
+    optimizer = built_adam()
+    variables = optimizer._trainable_variables
+    assert [len(slot) for slot in private.adam_state(optimizer, variables)] == [1, 1, 1]
+    hide(monkeypatch, name)
+    assert private.adam_state(optimizer, variables) is None
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="XLA fuses Keras's own Adam")
+@pytest.mark.parametrize("name", ["adam_state", "fused_adam_kernel"])
+def test_without_what_fuses_it_adam_is_kerass_own(name, monkeypatch):
+    expected = trained()
+    calls = []
+    monkeypatch.setattr(private, name, lambda *_: calls.append(1))
+    check_equal(trained(), expected)
+    assert calls or (BACKEND, name) == ("tensorflow", "fused_adam_kernel")
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a name of Keras on PyTorch")
+def test_without_the_parallel_update_adam_is_kerass_own(monkeypatch):
+    monkeypatch.setattr(private, "PARALLEL_UPDATE", "_parallel_update_of_another_release")
+    optimizer = built_adam()
+    with fused_adam(optimizer):
+        optimizer.apply([keras.ops.ones(2)])
+    alone = built_adam()
+    alone.apply([keras.ops.ones(2)])
+    for a, b in zip(optimizer.variables, alone.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="names of PyTorch")
+@pytest.mark.parametrize("name", ["make_fx", "_schema"])
+def test_without_what_records_it_a_step_runs_eagerly_and_says_so(name, monkeypatch, caplog):
+    import torch
+    from torch.fx.experimental import proxy_tensor
+
+    expected = trained(run_eagerly=True)
+    if name == "make_fx":
+        monkeypatch.delattr(proxy_tensor, name)
+    else:
+        monkeypatch.setattr(torch.ops.aten, "add", type("Other", (), {"Tensor": None}))
+    given = trained()
+    check_equal(given, expected)
+    warnings = [r for r in caplog.records if "training step" in r.getMessage()]
+    assert len(warnings) == 1 and f"{name}` must be there" in warnings[0].getMessage()
+    assert not [g for g in given[0].train_function.graphs.values() if isinstance(g, tuple)]
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="names of PyTorch")
+def test_whether_operations_are_being_recorded(monkeypatch):
+    import torch
+    from torch.fx.experimental import proxy_tensor
+
+    seen = []
+    private.record(lambda x: seen.append(private.is_recording()) or x + 1, [torch.ones(2)])
+    assert seen == [True] and not private.is_recording()
+    monkeypatch.delattr(proxy_tensor, "get_proxy_mode")
+    assert not private.is_recording()
+
+
+def test_layers_within():
+    class Outer(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.layers.Dropout(0.5)
+
+    dense, outer = keras.layers.Dense(2), Outer()
+    model = keras.Sequential([keras.Input(SHAPE), keras.Sequential([dense]), outer])
+    assert {dense, outer, outer.inner} <= set(private.layers_within(model))
+
+    class Model:  # of a release without the name
+        layers = [type("Layer", (), {})(), type("Model", (), {"layers": ["inner"]})()]
+
+    assert private.layers_within(Model)[-1] == "inner"
+
+
+def test_random_starts_are_those_that_a_seed_changes():
+    found = {cls.__name__ for cls in private.random_initializers()}
+    assert found == {
+        "Orthogonal",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+    }
+    start = keras.initializers.GlorotUniform()
+    with private.no_random_starts():
+        assert not np.any(keras.ops.convert_to_numpy(start((3, 2))))
+    assert np.all(keras.ops.convert_to_numpy(start((3, 2))))
