@@ -33,6 +33,9 @@ class Bernoulli(Likelihood):
     def mean(self, params):
         return ops.sigmoid(ops.cast(params, "float32"))
 
+    def mode(self, params):
+        return ops.cast(ops.cast(params, "float32") > 0, "float32")
+
     def sample(self, params, seed=None):
         mean = self.mean(params)
         uniform = keras.random.uniform(ops.shape(mean), dtype="float32", seed=seed)

@@ -35,6 +35,10 @@ class DiscreteLikelihood(Likelihood):
         grid = ops.arange(self.num_values, dtype="float32") / (self.num_values - 1)
         return ops.sum(ops.exp(self.log_probs(params)) * grid, axis=-1)
 
+    def mode(self, params):
+        level = ops.argmax(self.log_probs(params), axis=-1)
+        return ops.cast(level, "float32") / (self.num_values - 1)
+
     def sample(self, params, seed=None):
         log_probs = self.log_probs(params)
         # Gumbel-max: the argmax of log p + Gumbel noise is a draw from p.

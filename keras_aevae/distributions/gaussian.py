@@ -87,6 +87,9 @@ class Gaussian(Likelihood):
     def mean(self, params):
         return ops.cast(params, "float32")
 
+    def mode(self, params):
+        return self.mean(params)
+
     def sample(self, params, seed=None):
         mean = self.mean(params)
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)

@@ -35,13 +35,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
         latent_shape = (latent_dim,)
     check_input_shape("decoder", decoder, latent_shape, "latent_dim", condition_dim)
     params = single_output("decoder", decoder, latent_shape, condition_dim)
-    if params[-1] % likelihood.outputs_per_value:
-        raise ValueError(
-            f"`decoder` must give {likelihood.outputs_per_value} outputs for each data value under "
-            f"{type(likelihood).__name__}: build it with outputs_per_value="
-            f"{likelihood.outputs_per_value}. Received: output shape {params}."
-        )
-    data_shape = (*params[:-1], params[-1] // likelihood.outputs_per_value)
+    data_shape = likelihood.data_shape(params)
     check_input_shape("encoder", encoder, data_shape, "the decoder's data shape", condition_dim)
     features = single_output("encoder", encoder, data_shape, condition_dim)
     if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
@@ -94,7 +88,8 @@ def single_output(name, network, shape, condition_dim):
 def check_values(name, x, data_shape, support):
     """Raise unless the array `x` is non-empty, (n, *data_shape), finite and within `support`.
 
-    `support` is (minimum, maximum), or None for any finite value.
+    `support` is (minimum, maximum), numbers or arrays that fit the values of an example, or None
+    for any finite value.
     """
     x = as_numpy(x)
     if x.shape[1:] != tuple(data_shape):
@@ -112,14 +107,27 @@ def check_values(name, x, data_shape, support):
             f"`{name}` must be finite. Received: values from {low} to {high}. Remove or impute "
             f"the bad examples; find them with np.flatnonzero(~np.isfinite({name}))."
         )
-    if support is not None and (low < support[0] or high > support[1]):
+    if support is not None and outside(x, low, high, support):
         whole = x.dtype.kind in "iu" or (1 < high <= 255 and high == int(high))
         remedy = "Divide by 255" if low >= 0 and whole else "Rescale"
         raise ValueError(
-            f"`{name}` must lie within [{support[0]:g}, {support[1]:g}], the support of the "
+            f"`{name}` must lie within {interval(support)}, the support of the "
             f"likelihood. Received: values from {low:g} to {high:g}. {remedy}, or choose "
             "likelihood='gaussian'."
         )
+
+
+def outside(x, low, high, support):
+    """Whether a value of `x`, whose least is `low` and largest `high`, is outside the support."""
+    if np.ndim(support[0]) or np.ndim(support[1]):
+        return bool(np.any(x < support[0]) or np.any(x > support[1]))
+    return low < support[0] or high > support[1]
+
+
+def interval(support):
+    low, high = np.min(support[0]), np.max(support[1])
+    each = " (less for some values)" if np.ndim(support[0]) or np.ndim(support[1]) else ""
+    return f"[{low:g}, {high:g}]{each}"
 
 
 def shape_remedy(name, received, data_shape):

@@ -50,6 +50,30 @@ class Number:
         return check_number(self.name, value, **self.limits, remedy=self.remedy)
 
 
+class Refused:
+    """An argument that a model inherits and can't honour: `free_bits = Refused("it has no KL")`.
+
+    Giving it raises an error with the reason, in the constructor and afterwards, so that it is
+    never ignored. It reads as `allowed`, its parent's value for "not used".
+    """
+
+    def __init__(self, reason, allowed=None):
+        self.reason, self.allowed = reason, allowed
+
+    def __set_name__(self, owner, name):
+        self.name, self.owner = name, owner.__name__
+
+    def __get__(self, model, owner=None):
+        return self if model is None else self.allowed
+
+    def __set__(self, model, value):
+        if value != self.allowed:
+            raise ValueError(
+                f"`{self.name}` isn't for {self.owner}: {self.reason}. Leave it out. Received: "
+                f"{self.name}={value!r}."
+            )
+
+
 class Numbers(keras.layers.Layer):
     """The variables in which a model's numbers live. `given` holds what was set, by name."""
 
@@ -109,7 +133,8 @@ def as_config(value):
 
 
 class HasNumbers:
-    """A mixin of Keras models, in front of `keras.Model`: its class attributes of type `Number`."""
+    """A mixin of models, in front of `keras.Model`: their attributes of the types `Number` and
+    `Refused`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -124,7 +149,7 @@ class HasNumbers:
         # Keras would take a variable for a weight of the model, and PyTorch a layer for a part of
         # it, before they ask the class.
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, (Number, property)):
+        if isinstance(attribute, (Number, Refused, property)):
             attribute.__set__(self, value)
         else:
             super().__setattr__(name, value)

@@ -42,10 +42,10 @@ class CIWAE(IWAE):
         super().__init__(*args, **kwargs)
         self.elbo_weight = elbo_weight
 
-    def bound(self, log_weights, through_z=None):
+    def bound(self, log_weights, to_encoder=None):
         # The ELBO of K samples: the mean of the bounds of one sample each.
-        one = None if through_z is None else through_z[None]
+        one = None if to_encoder is None else to_encoder[None]
         each = self.importance_weighted(log_weights[None], one)
-        iwae = self.importance_weighted(log_weights, through_z)
+        iwae = self.importance_weighted(log_weights, to_encoder)
         weight = self.number("elbo_weight")
         return weight * ops.mean(each, axis=0) + (1 - weight) * iwae

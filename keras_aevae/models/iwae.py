@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_aevae._checks import check_name
 from keras_aevae.engine.gradients import frozen
+from keras_aevae.engine.numbers import Refused
 from keras_aevae.models.vae import VAE
 from keras_aevae.objectives import importance_weighted_bound
 
@@ -93,26 +94,23 @@ class IWAE(Routed, VAE):
     ```
     """
 
+    free_bits = Refused("an importance weighted bound has no KL term that could be free")
+
     def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
         self.gradient = check_name("gradient", gradient, GRADIENTS)
-        if self.free_bits is not None:
-            raise ValueError(
-                "`free_bits` belong to a KL term, which an importance weighted bound doesn't have: "
-                f"leave them out. Received: free_bits={self.free_bits}."
-            )
 
     def terms(self, x, outputs):
-        outputs, to_encoder = self.route(outputs)
+        outputs, encoder_outputs = self.route(outputs)
         log_conditional = self.log_conditional(x, outputs)
         log_ratio = self.code.log_ratio(outputs, self.p())
         log_weights = log_conditional + self.number("beta") * log_ratio  # (draws, batch)
-        through_z = None
-        if to_encoder is not None:
+        to_encoder = None
+        if encoder_outputs is not None:
             with frozen(self):
-                through_z = self.log_weights(x, to_encoder)
+                to_encoder = self.log_weights(x, encoder_outputs)
         return {
-            "nll_bound": -self.bound(log_weights, through_z),
+            "nll_bound": -self.bound(log_weights, to_encoder),
             "reconstruction": -ops.mean(log_conditional, axis=0),
             "kl": -ops.mean(log_ratio, axis=0),
         }
@@ -125,13 +123,17 @@ class IWAE(Routed, VAE):
     def coefficients(self):
         return {"nll_bound": 1.0}
 
-    def bound(self, log_weights, through_z=None):
-        """The bound of each example, nats, shape (batch,), from log-weights (draws, batch)."""
-        return self.importance_weighted(log_weights, through_z)
+    def bound(self, log_weights, to_encoder=None):
+        """The bound of each example, nats, shape (batch,), from log-weights (draws, batch).
 
-    def importance_weighted(self, log_weights, through_z=None, axis=0):
+        `to_encoder` are the same, where there are two of them: those whose gradient reaches the
+        encoder alone.
+        """
+        return self.importance_weighted(log_weights, to_encoder)
+
+    def importance_weighted(self, log_weights, to_encoder=None, axis=0):
         """The bound of the samples along `axis`, on which those of the relatives are built."""
-        return importance_weighted_bound(log_weights, axis, through_z, self.number("beta"))
+        return importance_weighted_bound(log_weights, axis, to_encoder, self.number("beta"))
 
     @property
     def routed(self):

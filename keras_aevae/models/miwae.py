@@ -45,12 +45,12 @@ class MIWAE(IWAE):
     def num_draws(self):
         return self.num_bounds * self.num_samples
 
-    def bound(self, log_weights, through_z=None):
+    def bound(self, log_weights, to_encoder=None):
         def grouped(weights):  # (draws, batch) -> (num_bounds, num_samples, batch)
             shape = (self.num_bounds, self.num_samples, -1)
             return None if weights is None else ops.reshape(weights, shape)
 
-        bounds = self.importance_weighted(grouped(log_weights), grouped(through_z), axis=1)
+        bounds = self.importance_weighted(grouped(log_weights), grouped(to_encoder), axis=1)
         return ops.mean(bounds, axis=0)
 
     def get_config(self):

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1802.04537
 import keras
 from keras import ops
 
+from keras_aevae.engine.numbers import Refused
 from keras_aevae.models.iwae import IWAE
 from keras_aevae.models.miwae import MIWAE
 
@@ -38,20 +39,13 @@ class PIWAE(MIWAE):
     ```
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.gradient != "reparameterized":
-            raise ValueError(
-                "PIWAE routes gradients by itself: leave out `gradient`. "
-                f"Received: gradient={self.gradient!r}."
-            )
-
+    gradient = Refused("it routes gradients by itself", allowed="reparameterized")
     routed = True
     stops = ()  # the encoder's gradient comes through the density q(z|x) too
 
-    def bound(self, log_weights, through_z=None):
+    def bound(self, log_weights, to_encoder=None):
         iwae = IWAE.bound(self, log_weights)
-        if through_z is None:
+        if to_encoder is None:
             return iwae
-        miwae = super().bound(through_z)
+        miwae = super().bound(to_encoder)
         return iwae + (miwae - ops.stop_gradient(miwae))

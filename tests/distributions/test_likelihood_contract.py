@@ -55,6 +55,24 @@ def test_params_shape_lengthens_the_last_axis(case):
     assert likelihood.params_shape((4, 5, 3)) == (4, 5, 3 * likelihood.outputs_per_value)
 
 
+def test_data_shape_is_the_inverse_of_params_shape(case):
+    likelihood, _, _ = case
+    for shape in ((7,), (4, 5, 3)):
+        assert likelihood.data_shape(likelihood.params_shape(shape)) == shape
+    if likelihood.outputs_per_value > 1:
+        with pytest.raises(ValueError, match=r"`decoder` must give.*outputs_per_value=.*\(5, 7\)"):
+            likelihood.data_shape((5, 7))
+
+
+def test_the_mode_is_the_most_probable(case):
+    likelihood, x, params = case
+    mode = compute(likelihood.mode, params)
+    assert mode.shape == x.shape
+    best = log_prob(likelihood, mode, params)
+    for other in (x, compute(likelihood.mean, params), mode[::-1], 1 - mode):
+        assert np.all(log_prob(likelihood, other, params) <= best + 1e-5)
+
+
 def test_log_prob_is_one_number_for_each_example(case):
     likelihood, x, params = case
     result = log_prob(likelihood, x, params)

@@ -149,3 +149,14 @@ def test_batches_of_another_kind(vae, x):
         vae.fit(iter([{"image": x}]), verbose=0)
     with pytest.raises(ValueError, match="must yield batches .* Received: str"):
         vae.fit("images/", verbose=0)
+
+
+def test_a_support_that_differs_from_value_to_value():
+    class Ages(ka.distributions.Gaussian):
+        support = (np.array([0.0, -np.inf]), np.array([120.0, 0.0]))
+
+    model = ka.VAE(*ka.networks.mlp((2,), 2, hidden=(4,)), likelihood=Ages(1.0))
+    model.evaluate_terms(np.array([[119.0, -1e6]], "float32"))
+    for bad in ([[121.0, -1.0]], [[-1.0, -1.0]], [[5.0, 0.1]]):
+        with pytest.raises(ValueError, match=r"must lie within .*\(less for some values\)"):
+            model.evaluate_terms(np.array(bad, "float32"))
