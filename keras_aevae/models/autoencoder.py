@@ -12,9 +12,11 @@ import keras
 from keras import ops
 
 from keras_aevae import hub
+from keras_aevae._checks import check_name
 from keras_aevae.distributions import LearnedPrior, get_likelihood, get_posterior, get_prior
 from keras_aevae.engine import replicas
 from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
+from keras_aevae.engine.export import export_function
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import is_pair, some_examples
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
@@ -354,6 +356,67 @@ class Autoencoder(Verbs, OwnLoss):
             metadata: dict of facts to keep, such as measured test numbers.
         """
         hub.save(self, directory, card=card, metadata=metadata or {})
+
+    def export(self, filepath, format="tf_saved_model", *, part=None, batch_size=None, **kwargs):
+        """Write the model, or half of it, as a file that runs without this library.
+
+        What is written is deterministic: it gives what `encode`, `decode` and `reconstruct` give,
+        and draws no noise. To sample, export the decoder and draw z from the prior where it runs.
+        A model can be exported as soon as it is made, and is trained on as before.
+
+        Args:
+            filepath: where to. A folder for a SavedModel; else a file that ends as below.
+            format: "tf_saved_model" (on TensorFlow and JAX), "onnx" (`.onnx`, on all three),
+                "torch" (`.pt2`, on PyTorch), "litert" (`.tflite`, on TensorFlow) or "openvino"
+                (`.xml`, on TensorFlow).
+            part: None for the whole model, which takes `x` and gives `z` and `reconstruction`;
+                "encoder" takes `x` and gives `z`; "decoder" takes `z` and gives `reconstruction`.
+                Inputs and outputs have these names. A conditional model's second input is
+                `condition`: int32 labels, shape (batch,), or float32 vectors. (Labels that are
+                strings go by their places in `classes`.)
+            batch_size: a fixed size of batches, which some devices ask for; None for any size.
+            **kwargs: `verbose=False` to print nothing; what else Keras's writer of the format
+                takes, such as `opset_version` for ONNX.
+
+        Raises:
+            ValueError: a format that the backend in use can't write; the message lists those that
+                it can.
+            ImportError: a package is missing; the message says what to install.
+
+        Example:
+
+        ```python
+        import keras
+        from keras_aevae import VAE
+        vae = VAE.from_preset("vae_mlp_digits")
+        if keras.backend.backend() == "torch":
+            vae.export("decoder.pt2", format="torch", part="decoder")
+        else:
+            vae.export("decoder", format="tf_saved_model", part="decoder")
+        ```
+        """
+        if part is not None:
+            check_name("part", part, ("encoder", "decoder"))
+        first = ("z", (self.latent_dim,)) if part == "decoder" else ("x", self.data_shape)
+        inputs = [(*first, "float32")]
+        if self.condition_dim:
+            inputs.append(("condition", *self.condition.each))
+        signature = [
+            keras.InputSpec(shape=(batch_size, *shape), dtype=dtype, name=name)
+            for name, shape, dtype in inputs
+        ]
+        function = functools.partial(self._exported, part)
+        export_function(function, signature, filepath, format, **kwargs)
+
+    def _exported(self, part, first, condition=None):
+        """A dict of what `part` of the model gives, by name, in alphabetical order."""
+        inputs = first if condition is None else (first, condition)
+        if part == "decoder":
+            return {"reconstruction": self._decode(inputs)}
+        z = self._encode(inputs)
+        if part == "encoder":
+            return {"z": z}
+        return {"reconstruction": self._expected_at(z, self.unpack(inputs)[1]), "z": z}
 
 
 def join(tensor, condition):

@@ -1,7 +1,8 @@
 """What a conditional model is told beside each x: a label of known classes, or a vector.
 
-Both kinds answer: `length` of the vector c that the networks are given, `check(condition, n)`,
-which returns an array for `n` examples, and `encode(condition)`, which makes c of a tensor of it.
+Both kinds answer: `length` of the vector c that the networks are given, `each`, the shape and dtype
+of one condition, `check(condition, n)`, which returns an array of them for `n` examples, and
+`encode(condition)`, which makes c of a tensor of it.
 """
 
 import numpy as np
@@ -14,6 +15,8 @@ from keras_aevae.engine.inference import as_numpy
 
 class Classes:
     """Labels: c is one-hot. `labels` are all of them, or their number n for 0..n-1."""
+
+    each = ((), "int32")
 
     def __init__(self, labels):
         self.labels = check_classes(labels)
@@ -45,6 +48,7 @@ class Vectors:
 
     def __init__(self, length):
         self.length = check_positive_integer("condition_dim", length)
+        self.each = ((self.length,), "float32")
 
     def check(self, condition, n):
         vectors = check_shape_or_repeat(condition, n, (self.length,))
