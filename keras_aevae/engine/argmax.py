@@ -7,7 +7,7 @@ from keras import ops
 def argmax(x):
     """Index of the largest value along the last axis, int32; the first of equal ones.
 
-    Keras's is eight times slower on JAX on a CPU, where XLA has no fast kernel for floats, and has
+    Keras's is much slower on JAX on a CPU, where XLA has no fast kernel for floats, and has
     operations on TensorFlow that ONNX and LiteRT don't know.
     """
     if keras.backend.backend() == "torch":  # whose kernel is the fastest
