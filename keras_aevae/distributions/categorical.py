@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer
@@ -31,8 +32,13 @@ class DiscreteLikelihood(Likelihood):
         """Index of each value of `x` on the grid, 0..num_values-1, float32."""
         return ops.round(ops.cast(x, "float32") * (self.num_values - 1))
 
+    def levels(self):
+        """The places of all grid values, 0 to num_values - 1, as floats."""
+        # A constant: `ops.arange` doesn't export from JAX to ONNX.
+        return ops.convert_to_tensor(np.arange(self.num_values, dtype="float32"))
+
     def mean(self, params):
-        grid = ops.arange(self.num_values, dtype="float32") / (self.num_values - 1)
+        grid = self.levels() / (self.num_values - 1)
         return ops.sum(ops.exp(self.log_probs(params)) * grid, axis=-1)
 
     def mode(self, params):
@@ -125,8 +131,10 @@ class DiscretizedLogistic(DiscreteLikelihood):
         first = -ops.softplus(-upper)  # log sigmoid(u): everything below the upper edge
         last = -ops.softplus(lower)  # log (1 - sigmoid(l)): everything above the lower edge
         # log(sigmoid(u) - sigmoid(l)) = log sigmoid(u) + log(1 - sigmoid(l)) + log(1 - exp(l - u)),
-        # and u - l is the bin's width: the difference of two large edges would lose it.
-        inside = first + last + ops.log(-ops.expm1(-inverse_scale / bins))
+        # and u - l is the bin's width w: the difference of two large edges would lose it. With
+        # t = tanh(w / 2), 1 - exp(-w) = 2 t / (1 + t), without the expm1 that ONNX doesn't have.
+        t = ops.tanh(0.5 * inverse_scale / bins)
+        inside = first + last + ops.log(2.0 * t / (1.0 + t))
         return ops.where(level <= 0, first, ops.where(level >= bins, last, inside))
 
     def log_prob(self, x, params):
@@ -136,5 +144,4 @@ class DiscretizedLogistic(DiscreteLikelihood):
 
     def log_probs(self, params):
         center, log_scale = self.center_and_log_scale(params)
-        level = ops.arange(self.num_values, dtype="float32")
-        return self.log_prob_of_level(level, center[..., None], log_scale[..., None])
+        return self.log_prob_of_level(self.levels(), center[..., None], log_scale[..., None])

@@ -24,7 +24,8 @@ def names_of(model):
     names = ()
     inputs = [ops.zeros((1, *model.data_shape))]
     if model.condition is not None:
-        inputs.append(model.condition.example())
+        shape, dtype = model.condition.each
+        inputs.append(ops.zeros((1, *shape), dtype))
     if keras.backend.backend() == "jax":
         import jax
 

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_aevae._checks import check_name, check_number, check_positive_integer, check_seed
 from keras_aevae.engine import replicas
+from keras_aevae.engine.argmax import argmax
 from keras_aevae.engine.noise import uniform
 
 TERMS = {"ema": ("commitment",), "gradient": ("codebook", "commitment")}
@@ -123,22 +124,21 @@ class VectorQuantizer(keras.layers.Layer):
     def call(self, z, training=None):
         z = ops.cast(z, "float32")
         # Stopped here, so that no gradient gets into the state that is made from it.
-        vectors = ops.stop_gradient(ops.reshape(z, (-1, self.code_dim)))
-        nearest = self.nearest(vectors)
-        indices = ops.reshape(nearest, ops.shape(z)[:-1])
+        vectors = ops.stop_gradient(z)
+        indices = self.nearest(vectors)
         quantized = straight_through(z, self.embed(indices))
         if training and self.trainable and self.update == "ema":
-            self.follow(vectors, nearest)
+            self.follow(ops.reshape(vectors, (-1, self.code_dim)), ops.reshape(indices, (-1,)))
         return quantized, indices
 
     def nearest(self, vectors):
-        """Index of the code nearest to each of `vectors`, shape (n, code_dim): shape (n,)."""
+        """Index of the code nearest to each of `vectors`, shape (..., code_dim): shape (...)."""
         codebook = ops.stop_gradient(ops.convert_to_tensor(self.codebook))
-        # |z - e|^2 less |z|^2, which is the same for all codes: (n, num_codes)
-        distances = ops.sum(ops.square(codebook), axis=-1) - 2.0 * ops.matmul(
-            vectors, ops.transpose(codebook)
+        # |z|^2 less |z - e|^2, since |z|^2 is the same for all codes: (..., num_codes)
+        closeness = 2.0 * ops.matmul(vectors, ops.transpose(codebook)) - ops.sum(
+            ops.square(codebook), axis=-1
         )
-        return ops.cast(ops.argmin(distances, axis=-1), "int32")
+        return argmax(closeness)
 
     def follow(self, vectors, nearest):
         """Move the averages, and the codes with them: equations 6 to 8 of the paper."""

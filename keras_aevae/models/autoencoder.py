@@ -11,7 +11,6 @@ import math
 import keras
 from keras import ops
 
-from keras_aevae import hub
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
@@ -22,12 +21,14 @@ from keras_aevae.engine.inference import is_pair, some_examples
 from keras_aevae.engine.names import names_of
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
+from keras_aevae.models.bounds import Bounds
 from keras_aevae.models.condition import get_condition, is_unknown
+from keras_aevae.models.files import Files
 from keras_aevae.models.verbs import Verbs
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(Verbs, HasNumbers, OwnLoss):
+class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))
@@ -94,7 +95,6 @@ class Autoencoder(Verbs, HasNumbers, OwnLoss):
     ```
     """
 
-    presets = hub.Presets()
     about_loss = (
         "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
         "likelihood='mse' or 'binary_crossentropy'."
@@ -380,7 +380,7 @@ class Autoencoder(Verbs, HasNumbers, OwnLoss):
         encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
         self.code.start_from(x, encode)
 
-    # Saving and presets
+    # Saving
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -411,43 +411,6 @@ class Autoencoder(Verbs, HasNumbers, OwnLoss):
         model = cls(**parts)
         model.set_prior(fitted)
         return model
-
-    @classmethod
-    def from_preset(cls, preset, *, load_weights=True, **overrides):
-        """A pretrained model.
-
-        Args:
-            preset: a name ("vae_conv_mnist": its newest version; "vae_conv_mnist/1": that one), a
-                directory made by `save_to_preset`, "hf://user/repo" or "kaggle://...".
-            load_weights: False for the architecture alone, with fresh weights.
-            **overrides: constructor arguments to change, such as `beta=4.0`.
-
-        Raises:
-            ValueError: unknown name or version, a preset of another class, or a damaged or unsafe
-                preset; the message names the file and the check that failed.
-
-        Called on `Autoencoder` it finds the right class; on a relative it takes only presets of
-        that class or its subclasses. `Autoencoder.presets` lists what there is.
-
-        Example:
-
-        ```python
-        from keras_aevae import VAE
-        vae = VAE.from_preset("vae_mlp_digits")
-        images = vae.sample(16, seed=0)
-        ```
-        """
-        return hub.load(cls, preset, load_weights=load_weights, overrides=overrides)
-
-    def save_to_preset(self, directory, *, card=None, metadata=None):
-        """Write config, weights, metadata and card to `directory`, for `from_preset` to read.
-
-        Args:
-            directory: where to; made if it isn't there.
-            card: Markdown text about the model; by default a short one.
-            metadata: dict of facts to keep, such as measured test numbers.
-        """
-        hub.save(self, directory, card=card, metadata=metadata or {})
 
 
 def join(tensor, condition):

@@ -1,7 +1,8 @@
 """What a conditional model is told beside each x: a label of known classes, or a vector.
 
-Both kinds answer: `length` of the vector c that the networks are given, `check(condition, n)`,
-which returns an array for `n` examples, and `encode(condition)`, which makes c of a tensor of it.
+Both kinds answer: `length` of the vector c that the networks are given, `each`, the shape and dtype
+of one condition, `check(condition, n)`, which returns an array of them for `n` examples, and
+`encode(condition)`, which makes c of a tensor of it.
 """
 
 import numpy as np
@@ -27,6 +28,8 @@ def get_condition(classes, condition_dim):
 class Classes:
     """Labels: c is one-hot. `labels` are all of them, or their number n for 0..n-1."""
 
+    each = ((), "int32")
+
     def __init__(self, labels):
         self.labels = check_classes(labels)
         self.length = len(self.labels)
@@ -51,10 +54,6 @@ class Classes:
         known = ops.any(one_hot, axis=-1, keepdims=True)
         return ops.where(known, ops.cast(one_hot, "float32"), np.nan)
 
-    def example(self):
-        """A condition for one example."""
-        return ops.convert_to_tensor(np.array(self.codes[:1], "int32"))
-
     def config(self):
         return {"classes": self.labels}
 
@@ -64,6 +63,7 @@ class Vectors:
 
     def __init__(self, length):
         self.length = check_positive_integer("condition_dim", length)
+        self.each = ((self.length,), "float32")
 
     def check(self, condition, n):
         vectors = check_shape_or_repeat(condition, n, (self.length,))
@@ -72,10 +72,6 @@ class Vectors:
 
     def encode(self, condition):
         return ops.cast(condition, "float32")
-
-    def example(self):
-        """A condition for one example."""
-        return ops.zeros((1, self.length))
 
     def config(self):
         return {"condition_dim": self.length}

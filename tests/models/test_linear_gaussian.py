@@ -97,7 +97,7 @@ def test_importance_sampling_mends_a_wrong_posterior(problem):
 def test_log_likelihood_uses_exactly_num_samples(problem, monkeypatch):
     """Weights 0, -1, -2, ... within each chunk: the result tells how many were counted."""
     monkeypatch.setattr(
-        "keras_aevae.models.verbs.ROWS_AT_A_TIME", 3 * len(problem["x"])
+        "keras_aevae.models.bounds.ROWS_AT_A_TIME", 3 * len(problem["x"])
     )  # chunks of 3
     vae = build(problem)
 

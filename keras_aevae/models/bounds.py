@@ -1,0 +1,126 @@
+"""Bounds on log p(x) of a trained model."""
+
+import numpy as np
+from keras import ops
+
+from keras_aevae._checks import check_positive_integer
+from keras_aevae.engine.inference import first_of, is_array, run_in_batches
+
+# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
+# of them fall out of the cache of a CPU.
+ROWS_AT_A_TIME = 512
+
+
+class Bounds:
+    """A mixin of the models: the evidence lower bound, and log p(x) by importance sampling."""
+
+    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, verbose=0):
+        """Evidence lower bound of each example (beta = 1), nats.
+
+            E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))
+
+        p(z) is the prior that `fit_prior` fitted, where there is one, else the model's own.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: draws of z for each example, over which the reconstruction term is
+                averaged, and the KL where it has no closed form (as under a learned prior).
+            condition: what a conditional model is given beside each x.
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
+        """
+        self.check_stores("elbo", "distribution", "codebook")
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        num_samples = check_positive_integer("num_samples", num_samples)
+
+        def estimate(batch):
+            passes = [self.call_compiled(self._elbo, batch) for _ in range(num_samples)]
+            return sum(passes) / num_samples
+
+        return run_in_batches(estimate, inputs, batch_size, verbose)
+
+    def _elbo(self, inputs):
+        outputs = self.infer(inputs, training=False)
+        outputs |= self.code.draw(outputs)
+        outputs |= self.generate(outputs, training=False)
+        return self._elbo_of(inputs, outputs)
+
+    def _elbo_of(self, inputs, outputs):
+        x, _ = self.unpack(inputs)
+        kl = ops.sum(self.code.kl(outputs, self.p(fitted=True)), axis=-1)
+        return ops.mean(self.log_conditional(x, outputs), axis=0) - ops.mean(kl, axis=0)
+
+    def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
+        """log p(x) of each example by importance sampling from the posterior, nats.
+
+            log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+        Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8. A lower bound in
+        expectation, tighter with more samples: print `num_samples` beside the number. It uses
+        exactly `num_samples` draws, and memory that doesn't grow with them.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            num_samples: K, draws of z for each example.
+            condition: what a conditional model is given beside each x: the result is
+                log p(x|condition).
+            batch_size: examples at a time.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n,).
+        """
+        self.check_stores("log_likelihood", "distribution")
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        num_samples = check_positive_integer("num_samples", num_samples)
+        known = is_array(first_of(inputs))
+        rows = min(batch_size, len(first_of(inputs))) if known else batch_size
+        chunk = min(num_samples, max(1, ROWS_AT_A_TIME // rows))
+
+        prior = self.call_compiled(self._prior_tensors)
+
+        def estimate(batch):
+            inferred = self.call_compiled(self._infer, batch)
+            n = len(first_of(batch))
+            state = np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
+            for start in range(0, num_samples, chunk):
+                left = np.asarray(num_samples - start, "float32")
+                state = self.call_compiled(
+                    self._add_weights, batch, inferred, prior, *state, left, num_samples=chunk
+                )
+            return state[0] + ops.log(state[1]) - np.log(num_samples)
+
+        return run_in_batches(estimate, inputs, batch_size, verbose)
+
+    def _infer(self, inputs):
+        return self.infer(inputs, training=False)
+
+    def _prior_tensors(self):
+        return self.code.prior_tensors(self.posterior_at, fitted=True)
+
+    def _add_weights(self, inputs, inferred, prior, largest, total, left, num_samples):
+        x, _ = self.unpack(inputs)
+        outputs = inferred | self.code.draw(inferred, num_samples)
+        outputs |= self.generate(outputs, training=False)
+        # log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch)
+        p = self.code.p_of(prior, fitted=True)
+        log_weights = self.log_conditional(x, outputs) + self.code.log_ratio(outputs, p)
+        # Of the last chunk, only the first `left` draws count.
+        counts = ops.arange(num_samples, dtype="float32")[:, None] < left
+        log_weights = ops.where(counts, log_weights, -np.inf)
+        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
+        new = ops.maximum(largest, ops.max(log_weights, axis=0))
+        added = ops.sum(ops.exp(log_weights - new), axis=0)
+        return new, total * ops.exp(largest - new) + added
+
+    def check_stores(self, verb, *kinds):
+        """Raise unless the model stores an input as one of `kinds`."""
+        if self.stores not in kinds:
+            raise ValueError(
+                f"`{verb}` needs a model that stores a {' or a '.join(kinds)}. Received: "
+                f"{type(self).__name__}, which stores a {self.stores}, whose density isn't known. "
+                "`evaluate_terms` gives the reconstruction in nats."
+            )

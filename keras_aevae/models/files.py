@@ -1,0 +1,121 @@
+"""A model in files: presets, and exports that run without this library."""
+
+import functools
+
+import keras
+
+from keras_aevae import hub
+from keras_aevae._checks import check_name
+from keras_aevae.engine.export import export_function
+
+
+class Files:
+    """A mixin of the models: what they are read from and written to, beside Keras's own files."""
+
+    presets = hub.Presets()
+
+    @classmethod
+    def from_preset(cls, preset, *, load_weights=True, **overrides):
+        """A pretrained model.
+
+        Args:
+            preset: a name ("vae_conv_mnist": its newest version; "vae_conv_mnist/1": that one), a
+                directory made by `save_to_preset`, "hf://user/repo" or "kaggle://...".
+            load_weights: False for the architecture alone, with fresh weights.
+            **overrides: constructor arguments to change, such as `beta=4.0`.
+
+        Raises:
+            ValueError: unknown name or version, a preset of another class, or a damaged or unsafe
+                preset; the message names the file and the check that failed.
+
+        Called on `Autoencoder` it finds the right class; on a relative it takes only presets of
+        that class or its subclasses. `Autoencoder.presets` lists what there is.
+
+        Example:
+
+        ```python
+        from keras_aevae import VAE
+        vae = VAE.from_preset("vae_mlp_digits")
+        images = vae.sample(16, seed=0)
+        ```
+        """
+        return hub.load(cls, preset, load_weights=load_weights, overrides=overrides)
+
+    def save_to_preset(self, directory, *, card=None, metadata=None):
+        """Write config, weights, metadata and card to `directory`, for `from_preset` to read.
+
+        Args:
+            directory: where to; made if it isn't there.
+            card: Markdown text about the model; by default a short one.
+            metadata: dict of facts to keep, such as measured test numbers.
+        """
+        hub.save(self, directory, card=card, metadata=metadata or {})
+
+    def export(self, filepath, format="tf_saved_model", *, part=None, batch_size=None, **kwargs):
+        """Write the model, or half of it, as a file that runs without this library.
+
+        What is written is deterministic: it gives what `encode`, `decode` and `reconstruct` give,
+        and draws no noise. To sample, export the decoder and draw z from the prior where it runs.
+        A model can be exported as soon as it is made, and is trained on as before.
+
+        Args:
+            filepath: where to. A folder for a SavedModel; else a file that ends as below.
+            format: "tf_saved_model" (on TensorFlow and JAX), "onnx" (`.onnx`, on all three),
+                "torch" (`.pt2`, on PyTorch), "litert" (`.tflite`, on TensorFlow) or "openvino"
+                (`.xml`, on TensorFlow).
+            part: None for the whole model, which takes `x` and gives `z` and `reconstruction`;
+                "encoder" takes `x` and gives `z`; "decoder" takes `z` and gives `reconstruction`.
+                Inputs and outputs have these names. A conditional model's second input is
+                `condition`: int32 labels, shape (batch,), or float32 vectors. (Labels that are
+                strings go by their places in `classes`.)
+            batch_size: a fixed size of batches, which some devices ask for; None for any size.
+            **kwargs: `verbose=False` to print nothing; what else Keras's writer of the format
+                takes, such as `opset_version` for ONNX.
+
+        Raises:
+            ValueError: a format that the backend in use can't write; the message lists those that
+                it can.
+            ImportError: a package is missing; the message says what to install.
+
+        Example:
+
+        ```python
+        import keras
+        from keras_aevae import VAE
+        vae = VAE.from_preset("vae_mlp_digits")
+        if keras.backend.backend() == "torch":
+            vae.export("decoder.pt2", format="torch", part="decoder")
+        else:
+            vae.export("decoder", format="tf_saved_model", part="decoder")
+        ```
+        """
+        if part is not None:
+            check_name("part", part, ("encoder", "decoder"))
+        first = ("z", (self.latent_dim,)) if part == "decoder" else ("x", self.data_shape)
+        inputs = [(*first, "float32")]
+        if self.condition is not None:
+            inputs.append(("condition", *self.condition.each))
+        signature = [
+            keras.InputSpec(shape=(batch_size, *shape), dtype=dtype, name=name)
+            for name, shape, dtype in inputs
+        ]
+        function = functools.partial(self._exported, part)
+        export_function(function, signature, filepath, format, **kwargs)
+
+    def _exported(self, part, first, condition=None):
+        """A dict of what `part` of the model gives, by name, in alphabetical order."""
+
+        def given(tensor):
+            return tensor if condition is None else (tensor, condition)
+
+        if part == "decoder":
+            return {"reconstruction": self._decode(given(first))}
+        z = self._encode(given(first))
+        return (
+            {"z": z}
+            if part == "encoder"
+            else {
+                "reconstruction": self._decode(given(z)),
+                "z": z,
+            }
+        )
