@@ -5,12 +5,16 @@ networks, data, seed and steps.
 """
 
 import dataclasses
+import functools
 
 import keras
+from keras.optimizers import Adam
+from keras.optimizers.schedules import CosineDecay
 
 from keras_aevae import datasets
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import AutoregressivePrior, get_likelihood
+from keras_aevae.engine.optimizers import optimizers
 from keras_aevae.models import (
     IWAE,
     VAE,
@@ -52,6 +56,7 @@ class Recipe:
         epochs, batch_size: passes over the training data, and examples a step.
         warm_up: epochs in which beta rises from 0 to 1.
         learning_rate: Adam's first rate; it falls to 0 along a cosine.
+        rates: other first rates, of parts of the model: see `keras_aevae.optimizers`.
         prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
         seed: of the weights, the noise and the order of the data, not of which data there are.
         preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
@@ -78,6 +83,7 @@ class Recipe:
     batch_size: int = 128
     warm_up: int = 0
     learning_rate: float = 1e-3
+    rates: dict = dataclasses.field(default_factory=dict)
     prior: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
     preset: str = ""
@@ -132,8 +138,9 @@ class Recipe:
         labels = labels if self.conditional else None
         steps = -(-len(x) // self.batch_size)
         model = self.build(x.shape[1:], steps)
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps * self.epochs)
-        model.compile(keras.optimizers.Adam(rate))
+        falling = functools.partial(CosineDecay, decay_steps=steps * self.epochs)
+        rates = {part: falling(rate) for part, rate in self.rates.items()}
+        model.compile(optimizers(model, Adam(falling(self.learning_rate)), **rates))
         settings = {"epochs": self.epochs, "callbacks": list(callbacks), "verbose": verbose}
         if self.binarized:
             model.fit(
@@ -158,8 +165,7 @@ class Recipe:
             model.quantizer.num_codes, indices.shape[1:], seed=self.seed, **settings
         )
         steps = -(-len(x) // self.batch_size) * epochs
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        prior.compile(keras.optimizers.Adam(rate))
+        prior.compile(Adam(CosineDecay(self.learning_rate, steps)))
         prior.fit(indices, batch_size=self.batch_size, epochs=epochs, **settings_of_fit)
         return prior
 
