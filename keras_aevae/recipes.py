@@ -13,6 +13,7 @@ from keras_aevae import datasets
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import AutoregressivePrior, get_likelihood
 from keras_aevae.engine.backup import Backup
+from keras_aevae.engine.optimizers import optimizers
 from keras_aevae.models import (
     IWAE,
     VAE,
@@ -57,6 +58,7 @@ class Recipe:
             pairs (epochs, rate): each rate stays for so many epochs, and the last one to the end.
         epsilon: what Adam adds to the root of the second moment. A large one, such as 1e-4, gives
             small steps to weights whose gradients are small.
+        rates: other rates, of parts of the model: see `keras_aevae.optimizers`.
         prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
         seed: of the weights, the noise and the order of the data, not of which data there are.
         preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
@@ -84,6 +86,7 @@ class Recipe:
     warm_up: int = 0
     learning_rate: float | tuple = 1e-3
     epsilon: float = 1e-7
+    rates: dict = dataclasses.field(default_factory=dict)
     prior: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
     preset: str = ""
@@ -132,15 +135,18 @@ class Recipe:
 
     def optimizer(self, steps_per_epoch, epochs):
         """Adam, with the recipe's rates over that many epochs."""
-        schedules, rate = keras.optimizers.schedules, self.learning_rate
-        if isinstance(rate, (tuple, list)):
-            lengths, rates = zip(*rate)
-            # A boundary is the last step of its stage; the first step is 0.
-            ends = [total * steps_per_epoch - 1 for total in itertools.accumulate(lengths)]
-            schedule = schedules.PiecewiseConstantDecay(ends, [*rates, rates[-1]])
-        else:
-            schedule = schedules.CosineDecay(rate, steps_per_epoch * epochs)
+        schedule = self.schedule(self.learning_rate, steps_per_epoch, epochs)
         return keras.optimizers.Adam(schedule, epsilon=self.epsilon)
+
+    def schedule(self, rate, steps_per_epoch, epochs):
+        """`rate`, a number or stages, as a schedule over that many epochs."""
+        schedules = keras.optimizers.schedules
+        if not isinstance(rate, (tuple, list)):
+            return schedules.CosineDecay(rate, steps_per_epoch * epochs)
+        lengths, rates = zip(*rate)
+        # A boundary is the last step of its stage; the first step is 0.
+        ends = [total * steps_per_epoch - 1 for total in itertools.accumulate(lengths)]
+        return schedules.PiecewiseConstantDecay(ends, [*rates, rates[-1]])
 
     def train(
         self, callbacks=(), prior_callbacks=(), verbose=1, *, backup=None, steps_per_execution=1
@@ -160,7 +166,8 @@ class Recipe:
         labels = labels if self.conditional else None
         steps = -(-len(x) // self.batch_size)
         model = self.build(x.shape[1:], steps)
-        optimizer = self.optimizer(steps, self.epochs)
+        rates = {part: self.schedule(rate, steps, self.epochs) for part, rate in self.rates.items()}
+        optimizer = optimizers(model, self.optimizer(steps, self.epochs), **rates)
         model.compile(optimizer, steps_per_execution=steps_per_execution)
         settings = {"epochs": self.epochs, "callbacks": list(callbacks), "verbose": verbose}
         if backup is not None:

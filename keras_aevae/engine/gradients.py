@@ -1,4 +1,4 @@
-"""Where gradients go: through a part of a model without reaching its weights."""
+"""Where gradients go, and gradients that are part of a loss."""
 
 import contextlib
 
@@ -67,3 +67,90 @@ def after_forward(loss):
         return tf.identity(loss), gradient
 
     return waiting(loss)
+
+
+def gradient_of(f, x):
+    """The gradient d sum(f(x)) / dx: shape and dtype of `x`, differentiable once more.
+
+    A loss may be made of it, within `terms` or `compute_loss`: the training step's own gradient
+    passes through it, to the weights that `f` uses and to what `x` was computed from. Within
+    `evaluate` it is a number like any other.
+
+    Good for gradient penalties, where f is a network and each example's row of the result is the
+    gradient of its own output (Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028; Ghosh et
+    al. 2020, https://arxiv.org/abs/1903.12436); for a contractive autoencoder (Rifai et al. 2011),
+    whose squared Jacobian |J|^2 is the mean of |gradient_of(lambda x: v * encoder(x), x)|^2 over
+    random signs v; for the weight of an adversary in a VQGAN, a ratio of two gradients with respect
+    to the kernel of the last layer (Esser et al. 2021, https://arxiv.org/abs/2012.09841).
+
+    Misleads where examples see each other, as under batch normalisation in training: the sum then
+    mixes their gradients. It costs a backward pass in the step's forward pass, and one through it.
+
+    Args:
+        f: function of one tensor, to a tensor of any shape. Whatever else it uses is constant, also
+            where that was computed from `x`. It must not assign to variables what depends on `x`:
+            call batch normalisation with training=False.
+        x: a tensor of floating point numbers, or a Keras variable's value. It must be what `f` is
+            computed from: of what was computed before, no gradient is known.
+
+    Example, the gradient penalty of a decoder:
+
+    ```python
+    from keras import ops
+    from keras_aevae import VAE, networks
+    from keras_aevae.engine.gradients import gradient_of
+
+    class Smooth(VAE):
+        term_names = ("reconstruction", "kl", "penalty")
+
+        def terms(self, x, outputs):
+            slope = gradient_of(self.decoder, outputs["z_mean"])
+            return {**super().terms(x, outputs), "penalty": ops.sum(slope**2, axis=-1)}
+
+        def coefficients(self):
+            return {**super().coefficients(), "penalty": 0.1}
+
+    model = Smooth(*networks.mlp((8, 8, 1), latent_dim=2))
+    ```
+    """
+    x = ops.convert_to_tensor(x)
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise ValueError(
+            "`x` must hold floating point numbers, for a gradient with respect to them. "
+            f"Received: x of dtype {dtype}. Cast it first: ops.cast(x, 'float32')."
+        )
+    own = {"jax": gradient_on_jax, "tensorflow": gradient_on_tensorflow, "torch": gradient_on_torch}
+    return own[keras.backend.backend()](lambda x: ops.sum(f(x)), x)
+
+
+def gradient_on_jax(scalar, x):
+    import jax
+
+    return jax.grad(scalar)(x)
+
+
+def gradient_on_tensorflow(scalar, x):
+    import tensorflow as tf
+
+    x = tf.identity(x)  # where `f` also uses what was given, that is a constant
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = scalar(x)
+    return tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def gradient_on_torch(scalar, x):
+    import torch
+
+    training = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # As above; and one that requires a gradient, whatever it was computed from.
+        x = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
+        value = scalar(x)
+        if not value.requires_grad:
+            return torch.zeros_like(x)
+        [gradient] = torch.autograd.grad(
+            value, [x], create_graph=training, allow_unused=True, materialize_grads=True
+        )
+    return gradient

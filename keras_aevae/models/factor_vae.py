@@ -8,11 +8,12 @@ from keras import ops
 
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import replicas
-from keras_aevae.engine.gradients import frozen
 from keras_aevae.engine.noise import uniform
 from keras_aevae.engine.numbers import Number
 from keras_aevae.models.vae import VAE
 from keras_aevae.networks import discriminator as build_discriminator
+from keras_aevae.objectives import Adversary
+from keras_aevae.objectives.adversarial import check_discriminator
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -27,9 +28,9 @@ class FactorVAE(VAE):
         total_correlation = log D(z) / (1 - D(z))                                    (equation 3)
         discriminator = -1/2 [log D(z) + log (1 - D(permuted z))]                    (algorithm 2)
 
-    All three networks are trained in one step: the first term passes through a frozen D to the
-    encoder, the second reaches D only. (The paper permutes a second batch; here, as in most
-    implementations, the same one.)
+    All three networks are trained in one step, as with any `keras_aevae.objectives.Adversary`: the
+    first term passes through a frozen D to the encoder, the second reaches D only. (The paper
+    permutes a second batch; here, as in most implementations, the same one.)
 
     Good for: disentangled codes at less cost in reconstruction than a large beta. Misleads as a
     measure: the estimate is as good as D, and low when D is weak; measure disentanglement where
@@ -43,17 +44,15 @@ class FactorVAE(VAE):
             called as in inference: no dropout, no batch statistics.
         other arguments: as for `VAE`.
 
-    Example, with a rate of its own for the discriminator, found by its layers' names, which the
-    pattern must match in full:
+    Example, with a rate of its own for the discriminator, as in the paper:
 
     ```python
-    from keras_aevae import FactorVAE, datasets, networks
-    from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
+    from keras.optimizers import Adam
+    from keras_aevae import FactorVAE, datasets, networks, optimizers
     (x_train, _), _ = datasets.load("digits")
     encoder, decoder = networks.mlp((8, 8, 1), latent_dim=8)
     model = FactorVAE(encoder, decoder, gamma=10.0, discriminator=(64, 64))
-    rates = OptimizerMap(Adam(1e-3), {".*discriminator.*": Adam(1e-4)})
-    model.compile(MultiOptimizer(rates))
+    model.compile(optimizers(model, Adam(1e-3), discriminator=Adam(1e-4)))
     model.fit(x_train, epochs=2)
     ```
     """
@@ -71,31 +70,27 @@ class FactorVAE(VAE):
         if isinstance(discriminator, (tuple, list)):
             discriminator = build_discriminator(self.latent_dim, discriminator)
         self.discriminator = discriminator
-        check_discriminator(self.discriminator, self.latent_dim)
+        check_one_logit(discriminator, self.latent_dim)
 
     def terms(self, x, outputs):
-        with frozen(self.discriminator):
-            joint = self.logit(draws_first(outputs, "z"))
-        return {**super().terms(x, outputs), "total_correlation": ops.mean(joint, axis=0)}
+        z = draws_first(outputs, "z")  # (num_samples, batch, latent_dim)
+        joint = Adversary(self.discriminator).log_ratio(self.rows(z))
+        total_correlation = ops.mean(ops.reshape(joint, (z.shape[0], -1)), axis=0)
+        return {**super().terms(x, outputs), "total_correlation": total_correlation}
 
     def batch_terms(self, x, outputs):
-        z = ops.stop_gradient(draws_first(outputs, "z"))  # (num_samples, batch, latent_dim)
-        # -log D(z) and -log(1 - D(z)) are softplus of minus and plus the logit.
-        wrong = ops.softplus(-self.logit(z)) + ops.softplus(self.logit(self.permute(z)))
-        return {
-            **super().batch_terms(x, outputs),
-            "discriminator": 0.5 * replicas.weighted_mean(ops.mean(wrong, axis=0)),
-        }
+        z = draws_first(outputs, "z")
+        product = self.permute(ops.stop_gradient(z))
+        wrong = Adversary(self.discriminator).discriminator(self.rows(z), self.rows(product))
+        own = {"discriminator": replicas.weighted_mean(wrong)}
+        return {**super().batch_terms(x, outputs), **own}
 
     def coefficients(self):
         own = {"total_correlation": self.number("gamma"), "discriminator": 1.0}
         return {**super().coefficients(), **own}
 
-    def logit(self, z):
-        """log D(z) / (1 - D(z)), shape (num_samples, batch)."""
-        rows = ops.reshape(ops.cast(z, self.compute_dtype), (-1, self.latent_dim))
-        logit = ops.cast(self.discriminator(rows), "float32")
-        return ops.reshape(logit, (z.shape[0], -1))
+    def rows(self, z):
+        return ops.reshape(z, (-1, self.latent_dim))
 
     def permute(self, z):
         """Each latent dimension of `z` in an order of its own over the batch (algorithm 1)."""
@@ -107,16 +102,15 @@ class FactorVAE(VAE):
         return {**super().get_config(), "discriminator": discriminator}
 
 
-def check_discriminator(discriminator, latent_dim):
+def check_one_logit(discriminator, latent_dim):
     if not isinstance(discriminator, keras.Layer):
         raise ValueError(
             "`discriminator` must be a Keras model, or a tuple of the hidden units of one, such as "
             f"(256, 256). Received: discriminator={discriminator!r}."
         )
-    logit = discriminator(keras.KerasTensor((None, latent_dim)))
-    shape = getattr(logit, "shape", None)
-    if shape is None or tuple(shape[1:]) != (1,):
+    shape = check_discriminator(discriminator, (latent_dim,))
+    if shape != (1,):
         raise ValueError(
-            "`discriminator` must give one logit, shape (batch, 1). Received: "
-            f"{type(logit).__name__ if shape is None else f'output shape {tuple(shape)}'}."
+            "`discriminator` must give one logit, shape (batch, 1). Received: output shape "
+            f"{(None, *shape)}."
         )

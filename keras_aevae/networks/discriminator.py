@@ -18,8 +18,7 @@ def discriminator(latent_dim, hidden=(1000,) * 6):
 
     Returns:
         A Keras model from (batch, latent_dim) to (batch, 1). Its layers are named
-        "discriminator_...", so that `keras.optimizers.MultiOptimizer` finds their variables by
-        the pattern ".*discriminator.*".
+        "discriminator_...". For a rate of its own see `keras_aevae.optimizers`.
 
     Example:
 

@@ -11,6 +11,7 @@ import zoo
 import keras_aevae as ka
 from keras_aevae import networks
 from keras_aevae.engine import denormals
+from keras_aevae.engine.gradients import gradient_of
 from keras_aevae.engine.recorded import MOST_SHAPES, Recorded, write
 
 SHAPE, LATENT = (6,), 2
@@ -24,6 +25,17 @@ def with_encoder(*layers):
     return ka.VAE(keras.Sequential([keras.Input(SHAPE), *layers]), networks_of()[1], seed=1)
 
 
+class Smooth(ka.VAE):
+    term_names = ("reconstruction", "kl", "penalty")
+
+    def terms(self, x, outputs):
+        slope = gradient_of(self.decoder, outputs["z"])
+        return {**super().terms(x, outputs), "penalty": keras.ops.sum(slope**2, axis=-1)}
+
+    def coefficients(self):
+        return {**super().coefficients(), "penalty": 1.0}
+
+
 MODELS = {
     "VAE": lambda: ka.VAE(*networks_of(), seed=1),
     "revival of codes": lambda: ka.VQVAE(
@@ -34,6 +46,7 @@ MODELS = {
         keras.layers.BatchNormalization(),
         keras.layers.ActivityRegularization(l2=0.01),
     ),
+    "gradient penalty": lambda: Smooth(*networks_of(), seed=1),
     "dropout": lambda: with_encoder(keras.layers.Dense(8), keras.layers.Dropout(0.5)),
 }
 

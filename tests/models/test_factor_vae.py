@@ -286,13 +286,8 @@ def test_permute_moves_on(x):
 # Separate learning rates
 
 
-def rates(autoencoder, discriminator, optimizer=keras.optimizers.SGD):
-    """Of the library's own pattern."""
-    return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(
-            optimizer(autoencoder), {".*discriminator.*": optimizer(discriminator)}
-        )
-    )
+def rates(model, autoencoder, discriminator, optimizer=keras.optimizers.SGD):
+    return ka.optimizers(model, optimizer(autoencoder), discriminator=optimizer(discriminator))
 
 
 def moved(model, x, **settings):
@@ -317,7 +312,7 @@ DISCRIMINATOR = {
 )
 def test_separate_learning_rates(x, rate, expected, reload, tmp_path):
     model = linear()
-    model.compile(rates(*rate))
+    model.compile(rates(model, *rate))
     assert moved(model, x) == expected
     if reload:
         model.save(tmp_path / "model.keras")
@@ -333,7 +328,7 @@ def test_training_with_two_rates_goes_on_after_a_reload_as_if_without(x, tmp_pat
 
     whole, part = linear(), linear()
     for model in (whole, part):
-        model.compile(rates(0.01, 0.003, keras.optimizers.Adam))
+        model.compile(rates(model, 0.01, 0.003, keras.optimizers.Adam))
         fit(model)
     part.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -415,9 +410,9 @@ def test_discriminators(x, discriminator, num_samples, tmp_path):
     assert all(t.shape == (BATCH,) for t in model.evaluate_terms(x).values())
     model.save_to_preset(tmp_path / "preset")
     again = ka.FactorVAE.from_preset(tmp_path / "preset")
-    z = ops.convert_to_tensor(x[None, :, :LATENT])
-    got, expected = (ops.convert_to_numpy(m.logit(z)) for m in (again, model))
-    assert got.shape == (1, BATCH)
+    z = ops.convert_to_tensor(x[:, :LATENT])
+    got, expected = (ops.convert_to_numpy(m.discriminator(z)) for m in (again, model))
+    assert got.shape == (BATCH, 1)
     assert_allclose(got, expected, rtol=1e-6)
 
 
