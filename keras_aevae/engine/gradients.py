@@ -101,8 +101,6 @@ def gradient_of(f, x):
     from keras_aevae.engine.gradients import gradient_of
 
     class Smooth(VAE):
-        term_names = ("reconstruction", "kl", "penalty")
-
         def terms(self, x, outputs):
             slope = gradient_of(self.decoder, outputs["z_mean"])
             return {**super().terms(x, outputs), "penalty": ops.sum(slope**2, axis=-1)}

@@ -26,8 +26,6 @@ def with_encoder(*layers):
 
 
 class Smooth(ka.VAE):
-    term_names = ("reconstruction", "kl", "penalty")
-
     def terms(self, x, outputs):
         slope = gradient_of(self.decoder, outputs["z"])
         return {**super().terms(x, outputs), "penalty": keras.ops.sum(slope**2, axis=-1)}
