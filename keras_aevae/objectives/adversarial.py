@@ -118,7 +118,7 @@ class Adversary:
 
         def terms(self, x, outputs):
             adversary = Adversary(self.discriminator, loss="hinge")
-            fake = self.likelihood.mean(outputs["decoder_output"])
+            fake = self.expected(outputs)
             return {
                 **super().terms(x, outputs),
                 "generator": adversary.generator(fake),

@@ -173,7 +173,7 @@ class Smooth(ka.Autoencoder):
 
     def terms(self, x, outputs):
         signs = ops.convert_to_tensor(SIGNS.astype("float32"))
-        slope = self.slope(outputs["z"])
+        slope = self.slope(ops.reshape(outputs["z"], (-1, LATENT)))
         across = gradient_of(lambda x: ops.cast(self.encoder(x), "float32") * signs, x)
         return {
             **super().terms(x, outputs),

@@ -29,7 +29,7 @@ class Smooth(ka.VAE):
     term_names = ("reconstruction", "kl", "penalty")
 
     def terms(self, x, outputs):
-        slope = gradient_of(self.decoder, outputs["z"])
+        slope = gradient_of(self.decoder, outputs["z_mean"])
         return {**super().terms(x, outputs), "penalty": keras.ops.sum(slope**2, axis=-1)}
 
     def coefficients(self):

@@ -231,7 +231,7 @@ class Sharp(ka.Autoencoder):
 
     def terms(self, x, outputs):
         adversary = Adversary(self.discriminator, self.loss_of_patches)
-        fake = self.likelihood.mean(outputs["decoder_output"])
+        fake = self.expected(outputs)
         return {
             **super().terms(x, outputs),
             "generator": adversary.generator(fake),
