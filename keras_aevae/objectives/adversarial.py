@@ -116,7 +116,7 @@ class Adversary:
 
         def terms(self, x, outputs):
             adversary = Adversary(self.discriminator, loss="hinge")
-            fake = outputs["reconstruction"]
+            fake = self.expected(outputs)
             return {
                 **super().terms(x, outputs),
                 "generator": adversary.generator(fake),

@@ -167,12 +167,13 @@ SIGNS = np.array([1.0, -1.0, -1.0, 1.0, 1.0])
 class Smooth(ka.Autoencoder):
     """With a gradient penalty of the decoder at z, and a contractive one of the encoder at x."""
 
+    term_names = ("reconstruction", "penalty", "contraction")
     weights_of_terms = {"reconstruction": 1.0, "penalty": 0.3, "contraction": 0.2}
     freeze = False
 
     def terms(self, x, outputs):
         signs = ops.convert_to_tensor(SIGNS.astype("float32"))
-        slope = self.slope(outputs["z"][:, 0])
+        slope = self.slope(ops.reshape(outputs["z"], (-1, LATENT)))
         across = gradient_of(lambda x: ops.cast(self.encoder(x), "float32") * signs, x)
         return {
             **super().terms(x, outputs),

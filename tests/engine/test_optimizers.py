@@ -288,7 +288,7 @@ ADAM = Adam(0.1)
     "model, default, parts, message",
     [
         (autoencoder, SGD, {"decodr": 0.1}, "`decodr` must name.*is missing. Did you mean: dec"),
-        (autoencoder, SGD, {"seed": 0.1}, "`seed` must name.*which is 1. Did you mean: head"),
+        (autoencoder, SGD, {"data_shape": 0.1}, r"`data_shape` must.*which is \(5,\)"),
         (frozen, SGD, {"decoder": 0.1}, "`decoder` has no trainable variables.*`trainable`"),
         (shared, SGD, {"encoder": 0.1, "also": 0.2}, "`encoder` and `also` must not share.*2 var"),
         (autoencoder, lambda: ADAM, {"decoder": ADAM}, "`default` and `decoder` must be two.*Adam"),
@@ -333,5 +333,5 @@ def test_what_is_frozen_afterwards_is_noticed():
     optimizer = optimizers(model, SGD(), decoder=0.1)
     model.encoder.trainable = False
     model.compile(optimizer)
-    with pytest.raises(ValueError, match="Received: 6 variables, in place of 8. .*compile anew"):
+    with pytest.raises(ValueError, match="Received: . variables, in place of 8. .*compile anew"):
         model.fit(X, verbose=0)

@@ -27,7 +27,7 @@ def with_encoder(*layers):
 
 class Smooth(ka.VAE):
     def terms(self, x, outputs):
-        slope = gradient_of(self.decoder, outputs["z"])
+        slope = gradient_of(self.decoder, outputs["z_mean"])
         return {**super().terms(x, outputs), "penalty": keras.ops.sum(slope**2, axis=-1)}
 
     def coefficients(self):

@@ -216,6 +216,7 @@ def test_only_the_discriminators_own_pass_changes_its_state():
 class Sharp(ka.Autoencoder):
     """An autoencoder of images, whose patches an adversary judges."""
 
+    term_names = ("reconstruction", "generator", "discriminator")
     loss_of_patches, only = "hinge", None
 
     def __init__(self, *args, **kwargs):
@@ -230,7 +231,7 @@ class Sharp(ka.Autoencoder):
 
     def terms(self, x, outputs):
         adversary = Adversary(self.discriminator, self.loss_of_patches)
-        fake = outputs["reconstruction"]
+        fake = self.expected(outputs)
         return {
             **super().terms(x, outputs),
             "generator": adversary.generator(fake),
