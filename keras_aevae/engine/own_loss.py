@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_aevae.engine import replicas
+from keras_aevae.engine.executions import several_steps, steps_of_user
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.inference import compiled
 from keras_aevae.engine.whole_steps import WholeSteps, give_back_state, whole_or_undone
@@ -28,6 +29,23 @@ class OwnLoss(WholeSteps):
         # Keras compiles a reloaded model only where `compile` is its own.
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, x=None, y=None, **kwargs):
+        with several_steps(self, x, kwargs) as settings:
+            return super().fit(x, y, **settings)
+
+    @functools.wraps(keras.Model.evaluate)
+    def evaluate(self, *args, **kwargs):
+        if kwargs.get("_use_cached_eval_dataset"):  # `fit` made it for as many steps at once
+            return super().evaluate(*args, **kwargs)
+        with steps_of_user(self):
+            return super().evaluate(*args, **kwargs)
+
+    @functools.wraps(keras.Model.predict)
+    def predict(self, *args, **kwargs):
+        with steps_of_user(self):
+            return super().predict(*args, **kwargs)
 
     def make_train_function(self, force=False):
         self.train_function = self.recorded("train", force)

@@ -88,9 +88,10 @@ def steps_function(model, step):
 def eager_function(model, one_step):
     """As `steps_function`, where TensorFlow doesn't take the batches itself."""
 
-    def function(iterator):
-        logs = one_step(next(iterator))
-        for _, data in zip(range(model.steps_per_execution - 1), iterator):
+    def function(batches):
+        batches = iter(batches)
+        logs = one_step(next(batches))
+        for _, data in zip(range(model.steps_per_execution - 1), batches):
             logs = one_step(data)
         return logs
 
