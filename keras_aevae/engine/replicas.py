@@ -112,6 +112,13 @@ def part_of_loss(loss):
 # things stop it, and these mend them.
 
 
+def of_default_strategy(strategy):
+    """Whether TensorFlow's `strategy` is the one of those who have asked for none."""
+    import tensorflow as tf
+
+    return not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy()
+
+
 def of_tensorflow_workers(strategy):
     """Whether TensorFlow's `strategy` is of several workers: it has replicas on other machines."""
     import tensorflow as tf
