@@ -30,7 +30,9 @@ def compiled_model():
 def model_in_fit():
     """A model of Keras's own as it is while it is trained."""
     model, names = compiled_model(), {}
-    look = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: names.update(vars(model)))
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: names.update(vars(model))
+    )
     model.fit(np.zeros((4, *SHAPE), "float32"), np.zeros((4, 1)), callbacks=[look], verbose=0)
     return type("InFit", (), names)
 
