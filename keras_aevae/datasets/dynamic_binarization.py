@@ -40,7 +40,7 @@ class DynamicBinarization(Batches):
 
     (x_train, _), (x_test, _) = load("digits")
     batches = DynamicBinarization(x_train, batch_size=64, seed=1)
-    (first,) = batches[0]  # (64, 8, 8, 1)
+    first = batches[0][0]  # (64, 8, 8, 1)
     # model.fit(batches, epochs=10)
     ```
     """

@@ -114,7 +114,7 @@ class StandardNormal(Prior, DiagonalGaussian):
 
     ```python
     from keras_aevae.distributions import StandardNormal
-    z = StandardNormal(2).sample((5,), seed=0)  # shape (5, 2)
+    z = StandardNormal(2).sample((5,), seed=0)  # (5, 2)
     ```
     """
 

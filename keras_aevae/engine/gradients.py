@@ -16,8 +16,11 @@ def frozen(layer):
     does to the layer's state (moving averages, seeds) stays.
 
     ```python
+    import keras
+    from keras_aevae.engine.gradients import frozen
+    discriminator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with frozen(discriminator):
-        logits = discriminator(z)  # a gradient for z, none for the discriminator
+        logits = discriminator(keras.ops.ones((3, 4)))  # no gradient for the discriminator
     ```
     """
     trainable = {id(v) for v in layer.trainable_variables}
