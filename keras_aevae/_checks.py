@@ -6,7 +6,7 @@ import numbers
 
 
 def check_positive_integer(name, value, remedy=""):
-    """Return `value` as an int if it is an integer of at least 1, else raise."""
+    """Return `value` as an int if it is an integer of at least 1, else raise an error."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         message = f"`{name}` must be a positive integer. Received: {name}={value!r}. {remedy}"
         raise ValueError(message.rstrip())
@@ -14,7 +14,7 @@ def check_positive_integer(name, value, remedy=""):
 
 
 def check_size(name, value):
-    """Return `value` as an int if it is 0 or a positive integer, else raise."""
+    """Return `value` as an int if it is 0 or a positive integer, else raise an error."""
     return 0 if value == 0 and value is not False else check_positive_integer(name, value)
 
 
@@ -77,7 +77,7 @@ def check_shape(name, value):
 
 
 def nearest(name, valid):
-    """Text that lists the valid names nearest to `name`, or all of them if none is near."""
+    """Return a text that lists the valid names nearest to `name`, or all if none is near."""
     valid = sorted(valid)
     close = difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5)
     if close:

@@ -1,4 +1,4 @@
-"""What must be there before the library can load: a backend, and a Keras that is new enough."""
+"""The requirements of the library: a backend, and a recent enough Keras."""
 
 import importlib.util
 import json
@@ -12,12 +12,12 @@ INSTALL = "pip install 'keras_aevae[jax]' (or [tensorflow], or [torch])"
 
 
 def installed_backends():
-    """Names of the backends that are installed, fastest to start first."""
+    """Return the names of the installed backends, the fastest to start first."""
     return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
 
 
 def configured_backend():
-    """The backend of Keras's own settings: its config file, else its default."""
+    """Return the backend of Keras's own settings: its config file, else its default."""
     home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
     try:
         settings = json.loads((home / "keras.json").read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def configured_backend():
 
 
 def choose_backend(installed):
-    """Where nobody has chosen a backend and Keras's own choice isn't there, take one that is."""
+    """Choose an installed backend if the user chose none and Keras's own choice isn't installed."""
     if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
         return
     if configured_backend() not in installed:

@@ -10,7 +10,7 @@ MODELS, DATASETS = tuple(recipes.MODELS), tuple(recipes.DEFAULTS)
 
 
 class Commands(click.Group):
-    """Commands whose errors of use print as one line, not as a traceback."""
+    """Commands whose usage errors are printed as one line, not as a traceback."""
 
     def invoke(self, context):
         try:
@@ -26,8 +26,8 @@ def main():
 
     Start with: keras-aevae compare
 
-    KERAS_BACKEND=jax, tensorflow or torch chooses the backend; without it, Keras's own settings
-    do, or one that is installed.
+    KERAS_BACKEND=jax, tensorflow or torch chooses the backend. Without it, Keras's own settings are
+    used, or an installed backend.
     """
 
 
@@ -120,7 +120,7 @@ def compare(models, seeds, betas, out, **settings):
 def train(model, dataset, out, epochs, seed, num_samples):
     """Train MODEL on DATASET by its recipe, measure it, and write a preset.
 
-    An interrupted run goes on from its last epoch when the same command is given again.
+    To resume an interrupted run from its last epoch, give the same command again.
     """
     from keras_aevae.pretrain import pretrain
 
@@ -130,7 +130,7 @@ def train(model, dataset, out, epochs, seed, num_samples):
     _, metadata = pretrain(chosen, directory, num_samples=num_samples)
     for name, value in metadata["measured"].items():
         click.echo(f"{name:30} {value:12.6g}")
-    # The whole path: a bare name would be taken for the shipped preset of that name.
+    # The whole path: a bare name would mean the shipped preset of that name.
     click.echo(f"\nWrote a preset. Load it: Autoencoder.from_preset({str(directory.resolve())!r})")
 
 
@@ -153,7 +153,7 @@ def presets():
 
 
 def epoch_bar():
-    """A Keras callback that draws one progress bar for each training, over its epochs."""
+    """Return a Keras callback that draws one progress bar per training, over its epochs."""
     import keras
 
     class EpochBar(keras.callbacks.Callback):
@@ -180,7 +180,7 @@ def epoch_bar():
 
 
 def measuring_bar():
-    """What `compare` tells of each measure: one progress bar over all of them."""
+    """Return the function that `compare` calls for each measure, to draw one progress bar."""
     bars = []
 
     def progress(text, number, of):

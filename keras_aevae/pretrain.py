@@ -20,19 +20,19 @@ def pretrain(
 ):
     """Train `recipe`, measure the model and save it as a preset in `directory`.
 
-    An interrupted run of the same command goes on from its last whole epoch, whose state is in the
-    folder `backup` of `directory` until the preset is written. That folder is all that another
-    machine needs to go on.
+    If a run is interrupted, the same command resumes it from its last whole epoch, whose state is
+    kept in the folder `backup` of `directory` until the preset is written. Another machine needs
+    only that folder to resume the run.
 
     Args:
         recipe: a `keras_aevae.recipes.Recipe`.
         directory: the preset's folder, such as "presets/vae_mlp_digits/1".
-        num_samples: importance samples of the test log-likelihood.
-        callbacks, verbose: those of `fit`; `verbose` that of measuring, too.
-        steps_per_execution: that of `Recipe.train`. Many small steps run faster with 20.
+        num_samples: number of importance samples of the test log-likelihood.
+        callbacks, verbose: as for `fit`; `verbose` also holds for measuring.
+        steps_per_execution: as for `Recipe.train`. Many small steps run faster with 20.
 
     Returns:
-        The model and the metadata that was saved.
+        The model and the metadata that were saved.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -59,11 +59,12 @@ def pretrain(
 
 
 def pretrain_classifier(dataset, directory, *, seed=0, verbose=1):
-    """Train the classifier of a dataset, in whose features samples are compared, and save it as a
-    preset in `directory`, such as "presets/classifier_digits/1".
+    """Train the classifier of a dataset and save it as a preset in `directory`.
+
+    Samples are compared in its features. `directory` may be "presets/classifier_digits/1".
 
     Returns:
-        The model and the metadata that was saved.
+        The model and the metadata that were saved.
     """
     start = time.perf_counter()
     model = train_classifier(dataset, seed=seed, verbose=verbose)
@@ -86,7 +87,7 @@ def pretrain_classifier(dataset, directory, *, seed=0, verbose=1):
 
 
 def training(seconds, command):
-    """Where and how a model was trained."""
+    """Return where and how a model was trained."""
     return {
         "command": command,
         "seconds": round(seconds, 1),
@@ -98,7 +99,7 @@ def training(seconds, command):
 
 
 def command(recipe, num_samples):
-    """What to type, or to call, for the same preset again."""
+    """Return the command, or the call, that makes the same preset again."""
     shipped = recipes.recipe(recipe.model, recipe.dataset, epochs=recipe.epochs, seed=recipe.seed)
     if recipe != shipped:
         return f"pretrain({recipe!r}, DIRECTORY, num_samples={num_samples})"
@@ -110,7 +111,7 @@ def command(recipe, num_samples):
 
 
 def check_same_recipe(recipe, path):
-    """Keep `recipe` in `path`; raise if an interrupted run of another one left its own there."""
+    """Write `recipe` to `path`; raise an error if an interrupted run of another recipe wrote it."""
     text = json.dumps(dataclasses.asdict(recipe) | {"backend": keras.backend.backend()})
     if path.exists() and path.read_text() != text:
         raise ValueError(
@@ -121,7 +122,7 @@ def check_same_recipe(recipe, path):
 
 
 def write(path, text):
-    """Write all of a file or nothing of it, whenever the process is killed."""
+    """Write a file completely or not at all, even if the process is killed."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(text)
     new.replace(path)
@@ -145,7 +146,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def card(name, note, metadata):
-    """The preset's card, Markdown: what it is, how it was made, what it measures."""
+    """Return the preset's card, in Markdown: what it is, how it was made, its measured numbers."""
     measured, training = metadata["measured"], metadata["training"]
     numbers = "\n".join(f"| {name} | {value:.6g} |" for name, value in measured.items())
     settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["recipe"].items())
@@ -183,7 +184,7 @@ def backend_version():
 
 
 def processor():
-    """The processor's name, as the system tells it."""
+    """Return the processor's name, as the system reports it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return (

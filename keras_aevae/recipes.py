@@ -1,7 +1,7 @@
-"""Recipes: how a model of the library is trained on a dataset, every number stated.
+"""Recipes: all the settings with which a model of the library is trained on a dataset.
 
-The shipped presets are made by these and nothing else. An AE and a VAE of a pair have the same
-networks, data, seed and steps.
+The shipped presets are made by these alone. The AE and the VAE of a pair have the same networks,
+data, seed and number of steps.
 """
 
 import dataclasses
@@ -45,24 +45,25 @@ class Recipe:
         model: a name in `MODELS`.
         dataset: name of a dataset of `keras_aevae.datasets`.
         network: name of a builder in `keras_aevae.networks`.
-        network_settings: its arguments, apart from shapes.
+        network_settings: the builder's arguments, apart from shapes.
         latent_dim: number of latent dimensions.
         likelihood: name of p(x|z).
         settings: other arguments of the model.
-        binarized: draw black and white images from the grey values, afresh each epoch in
-            training, once for the test.
-        num_train: training images; None for the dataset's usual number.
-        epochs, batch_size: passes over the training data, and examples a step.
-        warm_up: epochs in which beta rises from 0 to 1.
-        learning_rate: Adam's first rate, which falls to 0 along a cosine. Or stages, a tuple of
-            pairs (epochs, rate): each rate stays for so many epochs, and the last one to the end.
-        epsilon: what Adam adds to the root of the second moment. A large one, such as 1e-4, gives
-            small steps to weights whose gradients are small.
-        rates: other rates, of parts of the model: see `keras_aevae.optimizers`.
-        prior: of a VQ-VAE: `epochs` of the autoregressive prior and arguments of it.
-        seed: of the weights, the noise and the order of the data, not of which data there are.
-        preset: name of the preset that it makes, where it isn't MODEL_NETWORK_DATASET.
-        note: what its card must say beside the numbers.
+        binarized: whether to draw black and white images from the grey values: anew in each epoch
+            of training, once for the test.
+        num_train: number of training images; None for the dataset's usual number.
+        epochs, batch_size: number of passes over the training data, and of examples per step.
+        warm_up: number of epochs in which beta rises from 0 to 1.
+        learning_rate: Adam's first rate, which falls to 0 along a cosine; or stages, a tuple of
+            pairs (epochs, rate): each rate is used for that many epochs, and the last one to the
+            end.
+        epsilon: the number that Adam adds to the root of the second moment. A large one, such as
+            1e-4, gives small steps to weights whose gradients are small.
+        rates: separate rates of parts of the model: see `keras_aevae.optimizers`.
+        prior: for a VQ-VAE, the `epochs` of its autoregressive prior and the prior's arguments.
+        seed: seed of the weights, the noise and the order of the data, not of the choice of data.
+        preset: name of the preset that it makes, if it isn't MODEL_NETWORK_DATASET.
+        note: a text for the preset's card, beside the numbers.
 
     Example:
 
@@ -99,23 +100,23 @@ class Recipe:
 
     @property
     def conditional(self):
-        """Whether the model is called on pairs of data and labels."""
+        """Whether the model takes pairs of data and labels."""
         return issubclass(MODELS[self.model], ConditionalVAE)
 
     def data(self):
-        """`(x_train, y_train), (x_test, y_test)` to measure on."""
+        """Return `(x_train, y_train), (x_test, y_test)` to measure on."""
         return self._load(self.binarized)
 
     def inputs(self):
-        """`train, test` to measure on, as the model is called on them: x, or (x, labels)."""
+        """Return `train, test` to measure on, as the model takes them: x, or (x, labels)."""
         return tuple(pair if self.conditional else pair[0] for pair in self.data())
 
     def _load(self, binarized):
-        # Not the recipe's seed: runs with several are to have the same data.
+        # Not the recipe's seed: runs with several seeds must have the same data.
         return datasets.load(self.dataset, binarized=binarized, num_train=self.num_train)
 
     def build(self, data_shape, steps_per_epoch=1):
-        """The untrained model for data of shape `data_shape`, compiled with nothing."""
+        """Return the untrained model for data of shape `data_shape`, not yet compiled."""
         likelihood = get_likelihood(self.likelihood)
         settings = dict(self.settings)
         network_settings = dict(self.network_settings)
@@ -134,12 +135,12 @@ class Recipe:
         )
 
     def optimizer(self, steps_per_epoch, epochs):
-        """Adam, with the recipe's rates over that many epochs."""
+        """Return Adam with the recipe's rates over that many epochs."""
         schedule = self.schedule(self.learning_rate, steps_per_epoch, epochs)
         return keras.optimizers.Adam(schedule, epsilon=self.epsilon)
 
     def schedule(self, rate, steps_per_epoch, epochs):
-        """`rate`, a number or stages, as a schedule over that many epochs."""
+        """Return `rate`, a number or stages, as a schedule over that many epochs."""
         schedules = keras.optimizers.schedules
         if not isinstance(rate, (tuple, list)):
             return schedules.CosineDecay(rate, steps_per_epoch * epochs)
@@ -151,15 +152,15 @@ class Recipe:
     def train(
         self, callbacks=(), prior_callbacks=(), verbose=1, *, backup=None, steps_per_execution=1
     ):
-        """The model, trained.
+        """Return the trained model.
 
         Args:
-            callbacks, verbose: those of `fit`.
-            prior_callbacks: those of the `fit` of its autoregressive prior.
-            backup: a file such as "latest.weights.h5", which keeps the state after each epoch.
-                If it is there already, training goes on from it.
-            steps_per_execution: that of `compile`: steps between two looks of Keras at its
-                callbacks. It changes the speed, and no number. PyTorch takes 1 only.
+            callbacks, verbose: as for `fit`.
+            prior_callbacks: callbacks of the `fit` of its autoregressive prior.
+            backup: a file such as "latest.weights.h5", in which the state is kept after each epoch.
+                If it exists already, training resumes from it.
+            steps_per_execution: as for `compile`: the number of steps between two calls of the
+                callbacks. It changes the speed and no number. PyTorch takes only 1.
         """
         keras.utils.set_random_seed(self.seed)
         (x, labels), _ = self._load(binarized=False)
@@ -179,18 +180,18 @@ class Recipe:
             batches = datasets.DynamicBinarization(
                 x, self.batch_size, labels, seed=self.seed, epoch=epoch
             )
-            # They are in a new order already, one that an interruption doesn't change.
+            # The batches already have a random order, which an interruption doesn't change.
             model.fit(batches, shuffle=False, **settings)
         else:
             inputs = x if labels is None else (x, labels)
             model.fit(inputs, batch_size=self.batch_size, **settings)
         if self.prior:
-            (x, _), _ = self.data()  # what the model was trained on: bits, where these were
+            (x, _), _ = self.data()  # the model's training data: bits, if it was trained on bits
             self.train_prior(model, x, callbacks=list(prior_callbacks), verbose=verbose)
         return model
 
     def train_prior(self, model, x, **settings_of_fit):
-        """Train the autoregressive prior of the codes of `x`, for `model`."""
+        """Train the autoregressive prior for the codes of `x`, and give it to `model`."""
         settings = dict(self.prior)
         epochs = settings.pop("epochs")
         prior = AutoregressivePrior(
@@ -211,9 +212,9 @@ SMALL_IMAGES = {
     "batch_size": 64,
     "learning_rate": 2e-3,
 }
-# What each dataset asks for; `recipe` joins it to a model's name.
+# The settings of each dataset, which `recipe` combines with a model's name.
 DEFAULTS = {
-    # Grey values, so a density that has them: under the Bernoulli the VAE keeps few nats and blurs.
+    # Grey values need a density: under the Bernoulli the VAE keeps few nats and blurs.
     "digits": {
         "network_settings": {"hidden": (512, 256)},
         "latent_dim": 8,
@@ -249,7 +250,7 @@ BURDA_STAGES = {
     "epsilon": 1e-4,
     "epochs": sum(3**i for i in range(8)),
 }
-# A grid of 512 codes, and a prior of them.
+# A grid of 512 codes, and a prior over them.
 VECTORS = {
     "network": "conv",
     "network_settings": {"filters": (32, 64), "hidden": None, "kernel_size": 3},
@@ -259,7 +260,7 @@ VECTORS = {
     "epochs": 10,
     "prior": {"epochs": 8, "width": 64, "depth": 2},
 }
-# What a model asks for beyond that, on one dataset.
+# The settings of a model on one dataset, beyond those.
 OWN = {
     ("conditional_vae", "mnist"): {"settings": {"classes": 10}, "epochs": 20},
     ("conditional_vae", "digits"): {"settings": {"classes": 10}},
@@ -294,7 +295,7 @@ OWN = {
 
 
 def recipe(model, dataset="digits", **changes):
-    """The recipe of `model` (a name in `MODELS`) on `dataset`, with fields of `Recipe` changed.
+    """Return the recipe of `model` (a name in `MODELS`) on `dataset`, with `changes` of its fields.
 
     Example:
 

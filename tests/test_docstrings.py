@@ -1,14 +1,18 @@
-"""Every public name has a docstring with an example, and every example runs."""
+"""Every public name has a docstring with an example; every example runs and gives what it says."""
 
+import ast
 import inspect
 import re
+from pathlib import Path
 
 import pytest
+from snippets import run
 
 import keras_aevae as ka
 
 MODULES = (
     ka,
+    ka.codes,
     ka.datasets,
     ka.distributions,
     ka.latent,
@@ -30,19 +34,46 @@ def public():
 NAMES = dict(public())
 # The contracts, which have nothing to run.
 CONTRACTS = {
-    f"keras_aevae.distributions.{name}" for name in ("Distribution", "LearnedPrior", "Likelihood")
+    "keras_aevae.codes.Code",
+    "keras_aevae.distributions.Distribution",
+    "keras_aevae.distributions.LearnedPrior",
+    "keras_aevae.distributions.Likelihood",
+    "keras_aevae.distributions.Prior",
 }
 
-# Its example runs under torchrun: tests/distributed.
-ELSEWHERE = {"keras_aevae.TorchDataParallel"}
+
+def examples_in(text):
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
-def test_docstring(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring(name):
     text = inspect.getdoc(NAMES[name])
     assert text, f"{name} has no docstring"
-    examples = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert examples or name in CONTRACTS, f"{name} has no example"
+    assert examples_in(text) or name in CONTRACTS, f"{name} has no example"
+
+
+def examples(node, name):
+    """`(name, example)` of all classes, functions and methods that are defined in `node`."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (ast.ClassDef, ast.FunctionDef)):
+            own = f"{name}.{inner.name}"
+            yield from ((own, one) for one in examples_in(ast.get_docstring(inner) or ""))
+            yield from examples(inner, own)
+
+
+# Its example runs under torchrun: tests/distributed.
+ELSEWHERE = {"distributed.TorchDataParallel"}
+PACKAGE = Path(ka.__file__).parent
+EXAMPLES = [
+    example
+    for path in sorted(PACKAGE.rglob("*.py"))
+    for example in examples(ast.parse(path.read_text("utf-8")), path.stem)
+    if example[0] not in ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("name, example", EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_example(name, example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for example in examples:
-        exec(compile(inspect.cleandoc(example), name, "exec"), {"__name__": "example"})
+    run(example, name)

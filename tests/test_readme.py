@@ -1,9 +1,10 @@
-"""The README's Python snippets run as they stand."""
+"""The README's Python snippets run as they stand, and give what their comments say."""
 
 import re
 from pathlib import Path
 
 import pytest
+from snippets import run
 
 import keras_aevae as ka
 
@@ -14,11 +15,11 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.splitlines()[-1][:30])
 def test_readme(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})
+    run(snippet, "README.md")
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 6
 
 
 def preset_row(name, metadata):

@@ -1,4 +1,4 @@
-"""How an input is stored: what lies between an encoder's features and a decoder's input."""
+"""The ways to store an input: what lies between an encoder's features and a decoder's input."""
 
 from keras_aevae._checks import check_name
 from keras_aevae.codes.base import Code
@@ -15,8 +15,8 @@ CODES = {
 
 
 def get_code(identifier, seed=None):
-    """The code named by `identifier`, "point" or "diagonal_gaussian", with noise of `seed`; or
-    `identifier` itself, if it is a `Code`."""
+    """Return the code named by `identifier`, "point" or "diagonal_gaussian", whose noise has this
+    `seed`; or `identifier` itself, if it is a `Code`."""
     if isinstance(identifier, Code):
         return identifier
     return CODES[check_name("posterior", identifier, CODES)](seed=seed)

@@ -1,4 +1,4 @@
-"""An input as codes from a finite codebook: the VQ-VAE's code."""
+"""Inputs stored as codes from a finite codebook: the VQ-VAE's code."""
 
 import keras
 from keras import ops
@@ -14,12 +14,12 @@ from keras_aevae.layers import VectorQuantizer
 class CodebookCode(PointCode):
     """Stores an input as a grid of codes from a finite codebook, each known by its index.
 
-    van den Oord et al. 2017, https://arxiv.org/abs/1711.00937. `z_mean` is what the encoder gives,
+    van den Oord et al. 2017, https://arxiv.org/abs/1711.00937. `z_mean` is the encoder's output and
     z the nearest codes; the gradient passes straight from z to `z_mean`. q(z|x) has all its mass on
     one code, so its KL to a prior over indices is -log p(index): N log K nats for N codes under a
-    uniform prior of K. Good for: discrete codes, on which `fit_prior(x, "autoregressive")` learns a
-    prior afterwards. Misleads as a generator before that: under the uniform prior `sample` decodes
-    codes drawn at random, which mean nothing.
+    uniform prior over K. Good for: discrete codes, on which `fit_prior(x, "autoregressive")` learns
+    a prior afterwards. Misleads as a generator before that: under the uniform prior `sample`
+    decodes codes drawn at random, which mean nothing.
 
     Args:
         quantizer: a `keras_aevae.layers.VectorQuantizer` (by default of 512 codes) or
@@ -37,7 +37,7 @@ class CodebookCode(PointCode):
     stores = "codebook"
     drawn = ("z", "indices")
     identifier = None
-    # The codebook starts at the centres of what the encoder gives, by k-means.
+    # By k-means, the codebook starts at the centres of the encoder's outputs.
     start_size = 1024
 
     def __init__(self, quantizer=None, **kwargs):
@@ -60,11 +60,11 @@ class CodebookCode(PointCode):
         return self.draw(inferred)["z"][:, 0]
 
     def embed(self, indices):
-        """The codes of `indices`, shape (n, *grid): shape (n, latent_dim)."""
+        """Return the codes of `indices`, shape (n, *grid), as vectors: shape (n, latent_dim)."""
         return self.flat(self.quantizer.embed(indices))
 
     def terms(self, outputs):
-        """The quantizer's terms, by name: shape (batch,)."""
+        """Return the quantizer's terms by name, each of shape (batch,)."""
         z_e, z = (
             ops.reshape(value, (-1, *self.latent_shape))
             for value in (outputs["z_mean"], outputs["z"][:, 0])
@@ -80,7 +80,7 @@ class CodebookCode(PointCode):
         )
 
     def root(self, z):
-        """The indices of codes z, which must be of the codebook: shape (n, *grid)."""
+        """Return the indices of codes z, which must be in the codebook: shape (n, *grid)."""
         return self.quantizer(ops.reshape(z, (-1, *self.latent_shape)))[1]
 
     def kl(self, outputs, p):
@@ -102,7 +102,7 @@ class CodebookCode(PointCode):
         return made, {"epochs": 10, **{k: v for k, v in settings.items() if k not in own}}
 
     def check_fitted(self, prior):
-        """Raise unless `prior` is one of the indices of this codebook."""
+        """Raise an error unless `prior` is a prior over the indices of this codebook."""
         num_codes, grid = self.quantizer.num_codes, self.grid
         fits = isinstance(prior, AutoregressivePrior)
         if not fits or (prior.num_codes, prior.grid) != (num_codes, grid):

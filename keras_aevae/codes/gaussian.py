@@ -1,4 +1,4 @@
-"""An input as a Gaussian with a diagonal covariance: the VAE's code."""
+"""Inputs stored as Gaussians with a diagonal covariance: the VAE's code."""
 
 import keras
 
@@ -12,9 +12,9 @@ class GaussianCode(Code):
     """Stores an input as q(z|x) = N(z; mean, diag(exp(log_var))).
 
     Kingma & Welling 2014, https://arxiv.org/abs/1312.6114. One dense layer turns features into
-    `z_mean` and `z_log_var`, the latter bounded smoothly. Good for: a closed-form KL to a Gaussian
-    prior, and gradients with little noise. Misleads where the true posterior is correlated or has
-    several modes: the ELBO is then loose.
+    `z_mean` and `z_log_var`, and bounds the latter smoothly. Good for: a closed-form KL to a
+    Gaussian prior, and gradients with little noise. Misleads when the true posterior is correlated
+    or has several modes: the ELBO is then loose.
 
     Args:
         seed: integer seed of the noise, or None for a random one.

@@ -11,7 +11,7 @@ def spherical_path(a, b, t):
     norm = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
     cosine = np.sum(a * b, axis=-1, keepdims=True) / np.maximum(norm, 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    # Where the angle vanishes (or is straight) the arc is not defined: take the line.
+    # Where the angle is 0 or straight, the arc isn't defined: take the line.
     safe = np.where(np.sin(angle) < 1e-6, 1.0, angle)
     arc = (np.sin((1 - t) * safe) * a + np.sin(t * safe) * b) / np.sin(safe)
     return np.where(np.sin(angle) < 1e-6, linear_path(a, b, t), arc)

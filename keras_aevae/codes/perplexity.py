@@ -1,4 +1,4 @@
-"""How many codes of a codebook are in use."""
+"""A metric of how many codes of a codebook are in use."""
 
 import keras
 from keras import ops
@@ -10,13 +10,14 @@ from keras_aevae._checks import check_positive_integer
 class CodebookPerplexity(keras.metrics.Metric):
     """exp(entropy) of how often each code is used: the number of codes in effective use.
 
-    From 1 (one code for everything: collapse) to `num_codes` (all equally often). Usage is added
-    up over the whole epoch: the mean of the perplexities of small batches would be too low, as a
-    batch has no room for all the codes. 1 before any use. Misleads where a few codes carry most of
-    the data rightly, such as an image's background: low perplexity is then no fault.
+    It ranges from 1 (one code for everything: collapse) to `num_codes` (all are used equally
+    often), and is 1 before any use. Usage is added up over the whole epoch: the mean of the
+    perplexities of small batches would be too low, as a small batch can't contain all the codes.
+    Misleads when a few codes rightly carry most of the data, such as an image's background: low
+    perplexity is then no fault.
 
     Args:
-        num_codes: number of codes that there are.
+        num_codes: number of codes in the codebook.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""An input as one point: the plain autoencoder's code."""
+"""Inputs stored as points: the plain autoencoder's code."""
 
 import keras
 
@@ -9,9 +9,9 @@ from keras_aevae.codes.base import Code, for_each_draw
 class PointCode(Code):
     """Stores an input as one point z of the latent space: every draw is that point.
 
-    It has no density, hence no KL to a prior: the KL of a point to any continuous distribution is
-    infinite. Good for: features, compression. Misleads as a generator, since nothing presses the
-    points towards the prior; `fit_prior` says afterwards where they are.
+    A point has no density, hence no KL to a prior: its KL to any continuous distribution is
+    infinite. Good for: features, compression. Misleads as a generator, since nothing moves the
+    points towards the prior; `fit_prior` learns afterwards where they are.
 
     Example:
 

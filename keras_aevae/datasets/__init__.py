@@ -1,4 +1,4 @@
-"""Images to train autoencoders on: one call, one shape convention.
+"""Images to train autoencoders on, all loaded by one function and of one form.
 
 `load(name)` returns `(x_train, y_train), (x_test, y_test)` with `x` float32 in [0, 1],
 channels last.

@@ -1,4 +1,4 @@
-"""The machine behind the streams of batches: order, epochs and seeds."""
+"""The base class of the streams of batches: order, epochs and seeds."""
 
 import math
 
@@ -11,20 +11,19 @@ from keras_aevae._checks import check_positive_integer, check_seed
 class Batches(keras.utils.PyDataset):
     """Batches of `num_examples` examples, in a new order each epoch.
 
-    Everything random is a function of `(seed, epoch, batch index)` and of nothing else: worker
-    threads or processes may ask for batches in any order, or twice, and get the same ones.
-    A subclass gives `draw(indices, rng)`: the batch of those examples, of shape
-    `(len(indices), ...)`.
+    All random numbers are a function of `(seed, epoch, batch index)` alone: worker threads or
+    processes may ask for batches in any order, or twice, and get the same ones. A subclass defines
+    `draw(indices, rng)`: the batch of those examples, of shape `(len(indices), ...)`.
 
-    `fit` and `evaluate` move to the next epoch by themselves, once more at their start, where
-    they look at a batch to build the model. In a loop of your own call `on_epoch_end()` after each
-    pass. Note that `fit(shuffle=True)`, its default, also permutes the order of the batches with
-    Python's `random`: `keras.utils.set_random_seed` fixes that.
+    `fit` and `evaluate` move to the next epoch by themselves, and once more at their start, where
+    they look at a batch to build the model. In your own training loop, call `on_epoch_end()` after
+    each pass. Note that `fit(shuffle=True)`, the default, also permutes the order of the batches
+    with Python's `random`, which `keras.utils.set_random_seed` fixes.
 
-    `epoch` is the first one: a run that goes on from there gets the batches that it would have had.
+    `epoch` is the first epoch: a run that resumes there gets the batches that it would have had.
 
-    With `workers` above 1 Keras may hand over, at the start of an epoch, what was prefetched before
-    the last one ended. Drawing takes so little time that one worker is enough.
+    With `workers` above 1, Keras may give batches at the start of an epoch that were prefetched
+    before the last one ended. Drawing takes so little time that one worker is enough.
     """
 
     def __init__(self, num_examples, batch_size=128, shuffle=True, seed=0, epoch=0, **kwargs):

@@ -1,10 +1,10 @@
-"""The check of grey values that several files of this room share."""
+"""The check of grey values that several files of this folder share."""
 
 import numpy as np
 
 
 def check_grey(x):
-    """Return `x` as an array, float in [0, 1]; a value there is a probability."""
+    """Return `x` as an array of floats in [0, 1]: each value is a probability."""
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Datasets that Keras downloads: where they lie, and whether they are the right ones."""
+"""Datasets that Keras downloads: their place on disk, and checks of their content."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,16 @@ import numpy as np
 
 
 def cache_directory():
-    """The directory in which Keras keeps datasets: `$KERAS_HOME/datasets`, or `~/.keras/datasets`.
+    """Return Keras's directory of datasets: `$KERAS_HOME/datasets`, or `~/.keras/datasets`.
 
-    By Keras's own rules, which it doesn't export.
+    The rules are Keras's, which it doesn't export.
     """
     home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
     return Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser() / "datasets"
 
 
 def download(load_data, files, remedy):
-    """Call Keras's `load_data`; where that fails say which `files` to put where."""
+    """Call Keras's `load_data`; if that fails, the error says which `files` to put where."""
     try:
         return load_data()
     except Exception as error:  # no narrower class: Keras raises plain `Exception` for a bad URL
@@ -27,12 +27,12 @@ def download(load_data, files, remedy):
 
 
 def prepare(data, means, source):
-    """Check 28x28 images and labels as Keras gives them, and bring them to our convention.
+    """Check Keras's 28x28 images and labels, and convert them to our convention.
 
     Args:
         data: `(x_train, y_train), (x_test, y_test)`, uint8.
-        means: what the mean of the pixels of `x_train` and of `x_test` must be.
-        source: where they come from, for the error message.
+        means: the means of the pixels of `x_train` and of `x_test`, to be checked.
+        source: their origin, for the error message.
     """
     return tuple(
         _prepare_part(x, y, part, num, mean, source)

@@ -8,10 +8,10 @@ from keras_aevae.datasets._grey import check_grey
 def binarize(x, seed=0):
     """Draw each pixel once: 1 with the probability that its grey value states, else 0.
 
-    Good for test sets and for comparing models: everyone who uses the same seed has the same
-    bits. A model trained on a single draw can memorise it, and over-fits sooner than one trained
-    on `DynamicBinarization`. The draw is also not the one that Larochelle & Murray
-    (2011) published for MNIST: log-likelihoods compare in kind, not bit by bit.
+    Good for: test sets and comparisons of models: the same seed gives everyone the same bits.
+    Misleads as training data: a model can memorise a single draw, and over-fits sooner than with
+    `DynamicBinarization`. It isn't the draw that Larochelle & Murray (2011) published for MNIST
+    either: log-likelihoods are comparable on average, not bit by bit.
 
     Args:
         x: grey values in [0, 1], floating point, of any shape.

@@ -22,20 +22,20 @@ class DSprites:
     | x | 32, from 0 (left) to 1 (right), one pixel apart |
     | y | 32, from 0 (top) to 1 (bottom), one pixel apart |
 
-    Good for measuring whether latents separate the factors that made the data, since these are
-    known and independent. It misleads about orientation: a square looks the same after a quarter
-    turn and an ellipse after half a turn, and the last orientation is the first one again (0 and
-    2 pi, as in the published grid). No model can tell these from the image. Of the 720 sprites
-    (shape, scale, orientation) 673 differ, the others being mostly small squares.
+    Good for: measuring whether latents separate the factors that made the data, since these are
+    known and independent. Misleads about orientation: a square looks the same after a quarter turn
+    and an ellipse after half a turn, and the last orientation is the first one again (0 and 2 pi,
+    as in the published grid). No model can tell these from the image. Of the 720 sprites
+    (shape, scale, orientation) 673 differ; most of the others are small squares.
 
     The grid and its order (y fastest, shape slowest) are those of Matthey et al. (2017,
-    https://github.com/deepmind/dsprites-dataset, zlib licence, without its constant factor,
-    colour). The images are not: they are drawn here from the shapes' equations, all of one area
-    at one scale and never touching the edge of the frame, so that no file is needed.
+    https://github.com/deepmind/dsprites-dataset, zlib licence), without its constant factor,
+    colour. The images differ: they are drawn here from the shapes' equations, all with the same
+    area at one scale and away from the edge of the frame, so no file is needed.
 
     Attributes:
         factor_names: the five names, in the order of the columns of `factors`.
-        factor_sizes: how many values each of them has.
+        factor_sizes: the number of values of each factor.
         factor_values: read-only dict from a factor's name to the array of its values.
         num_images: the product of the sizes.
         image_shape: `(64, 64, 1)`.
@@ -76,8 +76,8 @@ class DSprites:
             float32 zeros and ones of shape `(n, 64, 64, 1)`.
         """
         shape, scale, orientation, x, y = self._check_factors(factors).T
-        # A step in x or y is one pixel, so that a position only moves the sprite's box, and the
-        # extreme boxes just fit: 31 + BOX = 64.
+        # A step in x or y is one pixel, so a position only moves the sprite's box, and the extreme
+        # boxes just fit: 31 + BOX = 64.
         images = np.zeros((len(x), *self.image_shape), "float32")
         boxes = np.lib.stride_tricks.sliding_window_view(
             images[..., 0], (BOX, BOX), axis=(1, 2), writeable=True
@@ -86,11 +86,11 @@ class DSprites:
         return images
 
     def to_index(self, factors):
-        """The images' places in the grid, `(n,)`, from their factors, `(n, 5)`."""
+        """Return the positions in the grid, `(n,)`, of the images with these factors, `(n, 5)`."""
         return np.ravel_multi_index(self._check_factors(factors).T, self.factor_sizes)
 
     def to_factors(self, index):
-        """The factors, `(n, 5)`, of the images at these places in the grid, `(n,)`."""
+        """Return the factors, `(n, 5)`, of the images at these positions in the grid, `(n,)`."""
         index = np.asarray(index)
         if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1:
             raise ValueError(
@@ -117,11 +117,11 @@ class DSprites:
         """Stream images for `fit`, rendered batch by batch.
 
         Args:
-            batch_size: images in a batch; the last one may hold fewer.
-            indices: the images' places in the grid, `(n,)`; `None` for all of them.
-            shuffle: whether to visit them in a new order each epoch.
+            batch_size: number of images per batch; the last one may be smaller.
+            indices: positions in the grid, `(n,)`; `None` for all images.
+            shuffle: whether to use a new order in each epoch.
             seed: an integer of 0 or more.
-            **kwargs: `workers` and the like of `keras.utils.PyDataset`.
+            **kwargs: arguments of `keras.utils.PyDataset`, such as `workers`.
 
         Returns:
             A `keras.utils.PyDataset` of one-tuples `(batch,)`, with `batch` of shape
@@ -165,9 +165,9 @@ class _DSpritesBatches(Batches):
 
 
 def load(num_train=10_000, num_test=2_000, seed=0):
-    """A random part of the grid, rendered; train and test share no combination of factors.
+    """Render a random part of the grid; train and test share no combination of factors.
 
-    A few of their images are equal nevertheless, where orientations look alike: see `DSprites`.
+    A few of their images are equal nevertheless, as some orientations look alike: see `DSprites`.
     """
     dsprites = DSprites()
     num = num_train + num_test

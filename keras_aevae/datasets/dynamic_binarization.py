@@ -1,4 +1,4 @@
-"""Dynamic binarisation: a new Bernoulli draw each time that an image is seen."""
+"""Dynamic binarisation: a new Bernoulli draw each time an image is used."""
 
 from keras_aevae.datasets._batches import Batches
 from keras_aevae.datasets._grey import check_grey
@@ -6,25 +6,24 @@ from keras_aevae.datasets.binarize import binarize
 
 
 class DynamicBinarization(Batches):
-    """Batches of `x`, binarised afresh in each epoch, for `fit`.
+    """Batches of `x` for `fit`, binarised anew in each epoch.
 
     The expected loss is that of the grey values as Bernoulli means, and no single draw can be
-    memorised: the usual protocol for MNIST log-likelihoods. As `validation_data` or in
-    `evaluate` the bits, and so the numbers, also differ from one pass to the next; for a fixed
+    memorised: this is the usual protocol for MNIST log-likelihoods. Misleads as `validation_data`
+    or in `evaluate`: the bits, and so the numbers, differ from one pass to the next; for a fixed
     test set use `binarize`.
 
-    The same seed gives the same batches, epoch by epoch. The last batch holds what is left, and may
-    be smaller.
+    The same seed gives the same batches, epoch by epoch. The last batch may be smaller.
 
     Args:
         x: grey values in [0, 1], floating point, of shape `(n, ...)`.
-        batch_size: examples in a batch.
-        condition: labels or vectors, an array of shape `(n, ...)`, to go with the examples for a
+        batch_size: number of examples per batch.
+        condition: labels or vectors of the examples, an array of shape `(n, ...)`, for a
             conditional model: indexing then gives `((batch, condition),)`.
-        shuffle: whether to visit the examples in a new order each epoch.
+        shuffle: whether to use a new order in each epoch.
         seed: an integer of 0 or more.
-        **kwargs: `epoch`, the first one, 0 unless an interrupted run is to go on; `workers`,
-            `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
+        **kwargs: `epoch`, the first epoch, which is 0 unless an interrupted run is resumed;
+            `workers`, `use_multiprocessing`, `max_queue_size` of `keras.utils.PyDataset`.
 
     Indexing gives a one-tuple `(batch,)`, with `batch` float32 zeros and ones of shape
     `(batch_size, ...)`.
@@ -40,7 +39,7 @@ class DynamicBinarization(Batches):
 
     (x_train, _), (x_test, _) = load("digits")
     batches = DynamicBinarization(x_train, batch_size=64, seed=1)
-    (first,) = batches[0]  # (64, 8, 8, 1)
+    first = batches[0][0]  # (64, 8, 8, 1)
     # model.fit(batches, epochs=10)
     ```
     """

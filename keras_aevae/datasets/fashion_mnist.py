@@ -8,10 +8,10 @@ _MEANS = (72.940, 73.147)
 
 
 def load():
-    """60 000 images for training and 10 000 for testing, downloaded once (30 MB) by Keras.
+    """Load 60 000 images for training and 10 000 for testing, which Keras downloads once (30 MB).
 
-    In shape MNIST's twin, but truly grey: a Bernoulli likelihood of its pixels is a poor fit, and
-    binarising them loses texture.
+    They have the shape of MNIST's, but are truly grey: a Bernoulli likelihood of their pixels fits
+    badly, and binarising them loses texture.
 
     Labels: T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot.
 

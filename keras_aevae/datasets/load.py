@@ -1,4 +1,4 @@
-"""One call for every dataset."""
+"""One function that loads every dataset."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_aevae._checks import check_name, check_positive_integer, check_seed
 from keras_aevae.datasets import digits, dsprites, fashion_mnist, mnist
 from keras_aevae.datasets.binarize import binarize
 
-# the ones that are what they are; dSprites is drawn to order
+# Datasets of a fixed size; dSprites are rendered.
 _FIXED = {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist}
 _NAMES = ("digits", "dsprites", "mnist", "fashion_mnist")
 

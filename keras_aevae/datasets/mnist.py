@@ -11,13 +11,13 @@ _MEANS = (33.318, 33.791)
 
 
 def load():
-    """60 000 images for training and 10 000 for testing, downloaded once (11 MB) by Keras.
+    """Load 60 000 images for training and 10 000 for testing, which Keras downloads once (11 MB).
 
-    The field's common measure, and an easy one: good log-likelihoods here promise little for
-    natural images.
+    MNIST is the field's common measure, and an easy one: good log-likelihoods here promise little
+    for natural images.
 
-    A `mnist.npz` in Keras's cache directory is judged by its arrays, not by the file's hash:
-    recompressed, it still holds the same images.
+    The arrays of a `mnist.npz` in Keras's cache directory are checked, not the file's hash: a
+    recompressed file still holds the same images.
 
     Source: LeCun, Cortes & Burges, http://yann.lecun.com/exdb/mnist (CC BY-SA 3.0).
     """

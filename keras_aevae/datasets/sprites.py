@@ -1,4 +1,4 @@
-"""The three dSprites shapes as equations, drawn once into small binary sprites."""
+"""The three shapes of dSprites: equations, from which small binary sprites are drawn once."""
 
 import functools
 import math
@@ -7,11 +7,11 @@ import numpy as np
 
 SHAPES = ("square", "ellipse", "heart")
 SCALES = np.linspace(0.5, 1, 6)
-# both ends, as in the published grid: the first and the last orientation are the same angle
+# Both ends are included, as in the published grid: the first and the last angle are the same.
 ORIENTATIONS = np.linspace(0, 2 * np.pi, 40)
 
-# A sprite is drawn in a box of 33 x 33 pixels about its centre of mass. All shapes have the same
-# area at the same scale, so that brightness doesn't give the shape away, and lie within RADIUS.
+# A sprite is drawn in a box of 33 x 33 pixels around its centre of mass. All shapes have the same
+# area at the same scale, so that brightness doesn't reveal the shape, and lie within RADIUS.
 BOX = 33
 RADIUS = 15.2  # < 16: the outermost pixels stay black; and no pixel lies exactly on an outline
 AREA = 2 * RADIUS**2  # at scale 1: of the square whose half diagonal is RADIUS
@@ -40,10 +40,11 @@ def _heart(a, b):
 
 @functools.cache
 def draw_sprites():
-    """All sprites about their centres: float32 zeros and ones, `(3, 6, 40, BOX, BOX)`.
+    """Return all sprites around their centres: float32 zeros and ones, `(3, 6, 40, BOX, BOX)`.
 
-    The axes before the pixels are shape, scale, orientation. Upright at orientation 0, turning
-    counter-clockwise. Drawn at the first call, 3 MB; don't write into the result.
+    The axes before the pixels are shape, scale and orientation. Sprites are upright at orientation
+    0 and turn counter-clockwise. They are drawn at the first call (3 MB); don't write into the
+    result.
     """
     offset = np.arange(BOX) - BOX // 2
     u, v = offset[None, :], -offset[:, None]  # to the right; up, while rows count down

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 POSTERIORS = {"point": Point, "diagonal_gaussian": DiagonalGaussian}
-# Made for a number of latent dimensions, which a learned prior is told by its model.
+# Factories that take the number of latent dimensions; a learned prior gets it from its model.
 PRIORS = {
     "standard_normal": StandardNormal,
     "gaussian_mixture": lambda latent_dim: GaussianMixture(),
@@ -50,28 +50,28 @@ LIKELIHOODS = {
     "gaussian": Gaussian,
     "categorical": Categorical,
     "discretized_logistic": DiscretizedLogistic,
-    # The names of the losses that these likelihoods stand for, summed over the values:
+    # Names of losses that are likelihoods, when summed over the values:
     "binary_crossentropy": Bernoulli,
-    # -log N(x; mean, 1/2) is the squared error and a constant.
+    # -log N(x; mean, 1/2) is the squared error plus a constant.
     "mse": lambda: Gaussian(scale=0.5**0.5),
 }
 
 
 def get_posterior(identifier):
-    """The posterior family named by `identifier`: 'point' or 'diagonal_gaussian'."""
+    """Return the posterior family named by `identifier`: 'point' or 'diagonal_gaussian'."""
     return POSTERIORS[check_name("posterior", identifier, POSTERIORS)]
 
 
 def get_prior(identifier, latent_dim):
-    """The prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier` if it
-    is a `LearnedPrior` already."""
+    """Return the prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier`
+    itself if it is a prior."""
     if isinstance(identifier, LearnedPrior):
         return identifier
     return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
 
 
 def get_likelihood(identifier):
-    """The likelihood named by `identifier`, or `identifier` if it is a `Likelihood` already."""
+    """Return the likelihood named by `identifier`, or `identifier` if it is a `Likelihood`."""
     if isinstance(identifier, Likelihood):
         return identifier
     return LIKELIHOODS[check_name("likelihood", identifier, LIKELIHOODS)]()

@@ -1,7 +1,7 @@
-"""A prior over the indices of discrete codes, learned after the codes.
+"""A prior over the indices of discrete codes, trained after the codes.
 
-van den Oord et al. 2017, https://arxiv.org/abs/1711.00937, section 3.3, with a transformer
-(Vaswani et al. 2017, https://arxiv.org/abs/1706.03762) in the PixelCNN's place.
+van den Oord et al. 2017, https://arxiv.org/abs/1711.00937, section 3.3, with a transformer (Vaswani
+et al. 2017, https://arxiv.org/abs/1706.03762) instead of the PixelCNN.
 """
 
 import math
@@ -20,21 +20,22 @@ from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class AutoregressivePrior(Prior, OwnLoss):
-    """The distribution of a grid of codes: each code given those before it, row by row.
+    """The distribution of a grid of codes: each code depends on those before it, row by row.
 
         log p(codes) = sum_i log p(code_i | code_1, ..., code_i-1)
 
     Good for: generating from a model with discrete codes, and the exact probability of a grid of
-    them, in nats. It is fitted to the indices of a model that is already trained, and knows no
-    other. Misleads as an anomaly score by itself: smooth inputs get likely codes whatever they
-    show. Sampling takes one pass for each position, so keep the grid small (7x7, not 32x32).
+    them, in nats. It is trained on the indices of a model that is already trained, and belongs to
+    that model's codebook. Misleads as an anomaly score by itself: smooth inputs get likely codes
+    whatever they show. Sampling takes one pass for each position, so keep the grid small (7x7, not
+    32x32).
 
     Args:
-        num_codes: number of codes that there are.
+        num_codes: number of codes in the codebook.
         grid: shape of one example's indices, such as (7, 7).
-        width: of the transformer; a multiple of `num_heads`.
-        depth: number of its blocks.
-        num_heads: of its attention.
+        width: width of the transformer; a multiple of `num_heads`.
+        depth: number of blocks of the transformer.
+        num_heads: number of attention heads.
         dropout: rate in [0, 1), after attention and feed-forward layers.
         seed: integer seed of the dropout, or None for a random one.
 
@@ -42,11 +43,11 @@ class AutoregressivePrior(Prior, OwnLoss):
         indices: integers, shape (batch, *grid).
 
     Returns:
-        Logits of each code's distribution given those before it, float32, shape
-        (batch, prod(grid), num_codes).
+        Logits of each code's distribution, given the codes before it: float32, shape (batch,
+        prod(grid), num_codes).
 
-    `fit` takes arrays of indices, checked in full, and datasets of them as they are; the loss is
-    -log p in nats per example. The weighted mean divides by the sum of the weights.
+    `fit` takes arrays of indices, which are checked in full, or datasets of them, which aren't. The
+    loss is -log p in nats per example. A weighted mean is divided by the sum of the weights.
 
     Example:
 
@@ -62,7 +63,7 @@ class AutoregressivePrior(Prior, OwnLoss):
     ```
     """
 
-    # What of the constructor isn't said by the codes that it is a prior of.
+    # Constructor arguments that don't follow from the codebook.
     settings = ("width", "depth", "num_heads", "dropout", "seed")
     about_loss = "The loss is -log p, the model's own: leave it out."
 
@@ -85,7 +86,7 @@ class AutoregressivePrior(Prior, OwnLoss):
             raise ValueError(f"`dropout` must be below 1. Received: dropout={dropout!r}.")
         self.seed = None if seed is None else check_seed(seed)
         self.length = math.prod(self.grid)
-        # The code after the last stands for the beginning.
+        # One index more than the codes stands for the beginning.
         self.embedding = keras.layers.Embedding(
             self.num_codes + 1, self.width, dtype=self.dtype_policy
         )
@@ -96,7 +97,7 @@ class AutoregressivePrior(Prior, OwnLoss):
         self.built = True
 
     def make_transformer(self):
-        """From embeddings, shape (batch, length, width), to logits."""
+        """Make the transformer from embeddings, shape (batch, length, width), to logits."""
         layers = keras.layers
         policy = {"dtype": self.dtype_policy}
         seeds = np.random.default_rng(self.seed)
@@ -127,7 +128,7 @@ class AutoregressivePrior(Prior, OwnLoss):
         return self.transformer(x, training=training)
 
     def negative_log_prob(self, indices, logits):
-        """-log p of each example, in nats: shape (batch,)."""
+        """Return -log p of each example, in nats: shape (batch,)."""
         tokens = ops.reshape(ops.cast(indices, "int32"), (-1, self.length))
         nats = keras.losses.sparse_categorical_crossentropy(tokens, logits, from_logits=True)
         return ops.sum(nats, axis=-1)
@@ -137,7 +138,7 @@ class AutoregressivePrior(Prior, OwnLoss):
         return replicas.part_of_loss(weighted_mean(nats, sample_weight) + sum(self.losses))
 
     def fit(self, x=None, y=None, **kwargs):
-        """As in Keras, with arrays checked before any training. There is no target `y`."""
+        """Train the prior as Keras's `fit` does, without a target `y`; arrays are checked first."""
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)):
             x_val, y_val, weight = (*validation, None, None)[:3]
@@ -147,13 +148,13 @@ class AutoregressivePrior(Prior, OwnLoss):
         return super().fit(*self.check_fit(x, y, kwargs.get("sample_weight")), **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
-        """As in Keras, with arrays checked first."""
+        """Evaluate the prior as Keras's `evaluate` does; arrays are checked first."""
         if not private.called_by_fit(kwargs):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, **kwargs)
 
     def check_fit(self, x, y, sample_weight):
-        """Check data to train on; return `x` and `y` as Keras is to be given them."""
+        """Check the training data; return `x` and `y` as Keras takes them."""
         if y is not None and y is not x:
             raise ValueError(
                 "AutoregressivePrior takes indices alone, without a target: leave `y` out. "
@@ -187,7 +188,7 @@ class AutoregressivePrior(Prior, OwnLoss):
             )
         return indices.astype("int32")
 
-    # As the prior of a model
+    # Methods of a model's prior
 
     def tensors(self, posterior_at=None):
         return []
@@ -195,10 +196,10 @@ class AutoregressivePrior(Prior, OwnLoss):
     def made_of(self, tensors, q=None):
         return Autoregressive(self)
 
-    # The verbs: arrays in, NumPy arrays out
+    # Methods that take arrays and return NumPy arrays
 
     def log_prob(self, indices, *, batch_size=128, verbose=0):
-        """log p of each example's indices, shape (n, *grid): array of shape (n,), in nats."""
+        """Return log p, in nats, of each of n grids of indices (n, *grid): array of shape (n,)."""
         indices = self.check_indices("indices", indices)
         return run_in_batches(
             lambda batch: self.call_compiled(self._log_prob, batch), indices, batch_size, verbose
@@ -208,15 +209,15 @@ class AutoregressivePrior(Prior, OwnLoss):
         return -self.negative_log_prob(indices, self(indices, training=False))
 
     def sample(self, num_samples=1, *, temperature=1.0, seed=None, batch_size=128, verbose=0):
-        """New indices, drawn position by position.
+        """Draw new indices, position by position.
 
         Args:
-            num_samples: how many.
-            temperature: divides the logits; below 1 for likelier and less varied samples, which
-                are then no longer draws from p.
-            seed: integer, for the same samples again, whatever the batch size, and but for
-                rounding on every backend.
-            batch_size: examples at a time.
+            num_samples: number of samples.
+            temperature: divides the logits. Values below 1 give likelier and less varied samples,
+                which are then no longer draws from p.
+            seed: integer; the same seed gives the same samples, whatever the batch size and (up to
+                rounding) the backend.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -232,7 +233,7 @@ class AutoregressivePrior(Prior, OwnLoss):
             for i in range(self.length):
                 logits = self.call_compiled(self._logits_at, indices, np.asarray(i, "int32"))
                 logits = ops.convert_to_numpy(logits).astype("float64") / temperature
-                # The inverse of the cumulative distribution, at a uniform number.
+                # The inverse of the cumulative distribution at a uniform number.
                 total = np.cumsum(np.exp(logits - logits.max(-1, keepdims=True)), axis=-1)
                 drawn = (total <= uniform[:, i : i + 1] * total[:, -1:]).sum(axis=-1)
                 indices[:, i] = np.minimum(drawn, self.num_codes - 1)
@@ -258,13 +259,13 @@ class AutoregressivePrior(Prior, OwnLoss):
 
 
 class Autoregressive(Distribution):
-    """What an `AutoregressivePrior` is at this instant, as a distribution over indices."""
+    """The current distribution over indices of an `AutoregressivePrior`."""
 
     def __init__(self, prior):
         self.prior = prior
 
     def log_prob(self, indices):
-        """log p of indices, shape (..., *grid), as tensors: shape (...)."""
+        """Return log p of indices, shape (..., *grid), as a tensor of shape (...)."""
         grid = self.prior.grid
         leading = ops.shape(indices)[: len(indices.shape) - len(grid)]
         rows = ops.reshape(indices, (-1, *grid))

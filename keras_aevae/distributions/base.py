@@ -1,4 +1,4 @@
-"""What every distribution of the library answers."""
+"""The base class of every distribution."""
 
 import math
 
@@ -8,8 +8,8 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 def as_float32(x):
-    """`x` as a float32 tensor: no exp, log or KL is taken in 16 bits, and NumPy's usual 64 bits
-    meet no 32 (TensorFlow would refuse to mix them)."""
+    """Return `x` as a float32 tensor. No exp, log or KL is computed in 16 bits, and TensorFlow
+    doesn't mix the 64 bits of NumPy with 32."""
     return ops.cast(x, "float32")
 
 
@@ -20,9 +20,9 @@ class Distribution:
     Everything is in nats and float32. A distribution that owns weights is also a
     `keras.Layer`.
 
-    A family that can serve as a posterior q(z|x) also says how it is made from the unconstrained
-    outputs of a network: `parameters` names its parameters, `raw_size(latent_dim)` says how many
-    outputs it needs, and `parameterize(raw)` maps them to its parameters, by name.
+    A family that can be a posterior q(z|x) also defines how it is made from the unconstrained
+    outputs of a network: `parameters` names its parameters, `raw_size(latent_dim)` returns how many
+    outputs it needs, and `parameterize(raw)` turns them into its parameters, by name.
     """
 
     parameters = ()
@@ -34,32 +34,32 @@ class Distribution:
         raise NotImplementedError
 
     def log_prob(self, z):
-        """Log density of `z`, shape (..., latent_dim), in nats, shape (...)."""
+        """Return the log density of `z`, shape (..., latent_dim), in nats: shape (...)."""
         raise NotImplementedError
 
     def log_prob_of_each(self, z):
-        """Log density of `z`, shape (..., latent_dim), under each of n distributions, whose
-        parameters have shape (n, latent_dim): nats, shape (..., n)."""
+        """Return the log density of `z`, shape (..., latent_dim), under each of n distributions,
+        whose parameters have shape (n, latent_dim): in nats, shape (..., n)."""
         return self.log_prob(as_float32(z)[..., None, :])
 
     def sample_of_each(self, chosen, seed=None):
-        """One draw from each of the distributions at the places `chosen`, integers of any shape,
-        of n distributions, whose parameters have shape (n, ...)."""
+        """Return one draw for each index in `chosen`, integers of any shape, from the distribution
+        of that index among n, whose parameters have shape (n, ...)."""
         family, parameters = type(self), (getattr(self, name) for name in self.parameters)
         return family(*(ops.take(p, chosen, axis=0) for p in parameters)).sample(seed=seed)
 
     def sample(self, sample_shape=(), seed=None):
-        """Draws of shape `(*sample_shape, ..., latent_dim)`, differentiable where possible.
+        """Return draws of shape `(*sample_shape, ..., latent_dim)`, differentiable if possible.
 
         `seed` is an integer or a `keras.random.SeedGenerator`.
         """
         raise NotImplementedError
 
     def kl(self, other, sample=None):
-        """KL(self || other) in nats, shape (...): closed form where there is one.
+        """Return KL(self || other) in nats, shape (...), in closed form if there is one.
 
-        Else the Monte Carlo estimate `log self(z) - log other(z)` at `sample`, a draw z from
-        `self`: unbiased, and negative at times.
+        Otherwise return the Monte Carlo estimate `log self(z) - log other(z)` at `sample`, a draw z
+        from `self`: it is unbiased, and may be negative.
         """
         if sample is None:
             raise ValueError(

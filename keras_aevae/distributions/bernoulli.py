@@ -8,10 +8,10 @@ from keras_aevae.distributions.likelihood import Likelihood, sum_over_values
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Bernoulli(Likelihood):
-    """p(x|z) = prod x^p (1-x)^(1-p), the decoder's output being the logits of p.
+    """p(x|z) = prod p^x (1-p)^(1-x); the decoder's outputs are the logits of p.
 
-    Its negative log is the binary cross-entropy, summed over the values. Good for binary data,
-    such as binarised MNIST. On grey values in (0, 1) it still trains well, but it is then no
+    Its negative log is the binary cross-entropy, summed over the values. Good for: binary data,
+    such as binarised MNIST. Misleads on grey values in (0, 1): it trains well, but it is then not a
     density, and its nats can't be compared with those of other likelihoods (Loaiza-Ganem &
     Cunningham 2019, https://arxiv.org/abs/1907.06845).
 

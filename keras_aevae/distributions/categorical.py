@@ -11,7 +11,7 @@ from keras_aevae.distributions.likelihood import Likelihood, sum_over_values
 
 
 class DiscreteLikelihood(Likelihood):
-    """Data on the grid 0, 1/(n-1), ..., 1 of `num_values` = n values (256: 8-bit images / 255).
+    """Data on the grid 0, 1/(n-1), ..., 1 of n = `num_values` values (256 for 8-bit images / 255).
 
     Values between grid points are rounded to the nearest. `log_probs(params)` gives the log
     probability of each grid value, shape (..., batch, *data_shape, num_values).
@@ -29,11 +29,11 @@ class DiscreteLikelihood(Likelihood):
         raise NotImplementedError
 
     def level(self, x):
-        """Index of each value of `x` on the grid, 0..num_values-1, float32."""
+        """Return the index of each value of `x` on the grid, 0..num_values-1, as float32."""
         return ops.round(ops.cast(x, "float32") * (self.num_values - 1))
 
     def levels(self):
-        """The places of all grid values, 0 to num_values - 1, as floats."""
+        """Return the indices of all grid values, 0 to num_values - 1, as floats."""
         # A constant: `ops.arange` doesn't export from JAX to ONNX.
         return ops.convert_to_tensor(np.arange(self.num_values, dtype="float32"))
 
@@ -62,9 +62,10 @@ class DiscreteLikelihood(Likelihood):
 class Categorical(DiscreteLikelihood):
     """A free distribution over the values of each pixel: a softmax over `num_values` logits.
 
-    Good for: few values, or value distributions with several peaks. It knows nothing of the order
-    of the values, so with 256 it needs much data, and the decoder's output is 256 times as large
-    (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759). A true log-likelihood.
+    Good for: few values, or value distributions with several peaks. It doesn't know the order of
+    the values, so with 256 of them it needs much data and a decoder output 256 times as large as
+    the data (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759). It is a true
+    log-likelihood.
 
     Args:
         num_values: number of grid values.
@@ -94,12 +95,13 @@ class Categorical(DiscreteLikelihood):
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class DiscretizedLogistic(DiscreteLikelihood):
-    """A logistic density, integrated over the bin of each pixel value; open bins at both ends.
+    """A logistic density, integrated over the bin of each pixel value; the end bins are open.
 
-    Two outputs a value: the centre, as an offset from 1/2, and the log of the scale. Good for 8-bit
-    photographs: a true log-likelihood, with an order and only twice the outputs. Misleads on
-    black and white data, where one bell between two peaks fits badly. Salimans et al. 2017,
-    https://arxiv.org/abs/1701.05517, equation 2 with one component; Kingma et al. 2016, appendix.
+    The decoder gives two outputs for each value: the centre, as an offset from 1/2, and the log of
+    the scale. Good for: 8-bit photographs, as a true log-likelihood that knows the order of the
+    values and needs only twice the outputs. Misleads on black and white data, where one bell
+    between two peaks fits badly. Salimans et al. 2017, https://arxiv.org/abs/1701.05517, equation 2
+    with one component; Kingma et al. 2016, appendix.
 
     Args:
         num_values: number of grid values.
@@ -123,7 +125,7 @@ class DiscretizedLogistic(DiscreteLikelihood):
         return split[..., 0] + 0.5, middle + half * ops.tanh(split[..., 1] / half + start)
 
     def log_prob_of_level(self, level, center, log_scale):
-        """log P(level), the logistic's mass between the bin's edges, elementwise."""
+        """Return log P(level), the logistic's mass between the bin's edges, elementwise."""
         bins = self.num_values - 1
         inverse_scale = ops.exp(-log_scale)
         upper = ((level + 0.5) / bins - center) * inverse_scale

@@ -13,14 +13,14 @@ LOG_VAR_BOUND = 15.0
 
 
 def soft_bound(x, bound):
-    """A smooth, monotone squeeze of `x` into (-bound, bound), the identity near 0."""
+    """Squeeze `x` into (-bound, bound) by a smooth, monotone function, the identity near 0."""
     return bound * ops.tanh(x / bound)
 
 
 class DiagonalGaussian(Distribution):
     """N(mean, diag(exp(log_var))), the posterior family of the VAE.
 
-    Good for: closed-form KL, cheap low-variance gradients. Misleads when the true posterior is
+    Good for: a closed-form KL, cheap gradients of low variance. Misleads when the true posterior is
     correlated or has several modes: the ELBO is then loose, and a low KL says little about the
     true rate.
 
@@ -68,10 +68,10 @@ class DiagonalGaussian(Distribution):
         return -0.5 * ops.sum(squared + self.log_var + LOG_2PI, axis=-1)
 
     def log_prob_of_each(self, z):
-        # The square multiplied out is two matrix products, whose gradients are far cheaper than
-        # those of a (..., n, latent_dim) tensor; but it cancels where variances are small. So the
-        # value is the exact one, and the gradient that of the products,
-        # whose error in float32 is 4e-4 at a standard deviation of 0.01.
+        # Multiplied out, the square is two matrix products, whose gradients are far cheaper than
+        # those of a (..., n, latent_dim) tensor; but it loses digits where variances are small. So
+        # the value is the exact one, and the gradient is that of the products, whose error in
+        # float32 is 4e-4 at a standard deviation of 0.01.
         z, precision = as_float32(z), ops.exp(-self.log_var)
         squared = (
             ops.matmul(ops.square(z), ops.transpose(precision))
@@ -89,7 +89,7 @@ class DiagonalGaussian(Distribution):
         return self.mean + std * normal(shape, seed)
 
     def kl_per_dimension(self, other):
-        """KL(self || other) of each dimension, nats, shape (..., latent_dim).
+        """Return KL(self || other) of each dimension, in nats, shape (..., latent_dim).
 
         `other` is a `DiagonalGaussian` too. Kingma & Welling 2014, appendix B, for a standard
         normal `other`.
@@ -114,7 +114,7 @@ class StandardNormal(Prior, DiagonalGaussian):
 
     ```python
     from keras_aevae.distributions import StandardNormal
-    z = StandardNormal(2).sample((5,), seed=0)  # shape (5, 2)
+    z = StandardNormal(2).sample((5,), seed=0)  # (5, 2)
     ```
     """
 

@@ -18,9 +18,9 @@ from keras_aevae.distributions.prior import Prior
 class FittedMixture(Prior, keras.layers.Layer):
     """p(z) = sum_c w_c N(z; mean_c, covariance_c), fitted to codes by maximum likelihood.
 
-    `fit_prior(x, "gaussian")` makes one of a single component, `fit_prior(x, "gaussian_mixture")`
-    one of ten. Good for: samples of a model whose codes aren't like its prior, such as a plain
-    autoencoder's. Misleads with many components and few codes: it then remembers them.
+    `fit_prior(x, "gaussian")` fits one component, `fit_prior(x, "gaussian_mixture")` by default
+    ten. Good for: samples of a model whose codes aren't like its prior, such as a plain
+    autoencoder's. Misleads with many components and few codes: it then remembers the codes.
 
     Args:
         latent_dim: number of latent dimensions.
@@ -54,7 +54,7 @@ class FittedMixture(Prior, keras.layers.Layer):
         self.built = True
 
     def fit(self, codes, verbose=0):
-        """Fit to the array `codes`, shape (n, latent_dim)."""
+        """Fit the mixture to the array `codes`, shape (n, latent_dim)."""
         from sklearn.mixture import GaussianMixture
 
         codes = np.asarray(codes, "float64")
@@ -83,7 +83,7 @@ class FittedMixture(Prior, keras.layers.Layer):
         return Mixture(MultivariateGaussian(means, scales, whitenings), logits)
 
     def distribution(self):
-        """p(z) as a `Mixture`."""
+        """Return p(z) as a `Mixture`."""
         return self.made_of(self.tensors())
 
     def get_config(self):

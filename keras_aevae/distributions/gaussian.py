@@ -21,19 +21,18 @@ SMALLEST_VARIANCE = 1e-8
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Gaussian(Likelihood):
-    """p(x|z) = N(x; decoder's output, scale^2), one scale for all values.
+    """p(x|z) = N(x; decoder's output, scale^2), with one scale for all values.
 
-    The scale sets the exchange rate between reconstruction and KL: a fixed scale s is a beta of
-    2 s^2 on the summed squared error, and a scale that doesn't suit the data is the commonest
-    cause of blurred or collapsed VAEs. `"calibrated"` needs no choice. A fitted scale misleads on
-    data that the model can reproduce exactly (constant borders): the density then grows without
-    bound.
+    The scale sets how much reconstruction is worth against the KL: a fixed scale s is a beta of
+    2 s^2 on the summed squared error, and an unsuitable scale is the commonest cause of blurred or
+    collapsed VAEs. `"calibrated"` needs no choice. Misleads, if fitted, on data that the model can
+    reproduce exactly (constant borders): the density then grows without bound.
 
     Args:
-        scale: a positive number (fixed); `"learned"`: one weight, trained with the rest; or
+        scale: a positive number (fixed); `"learned"`: one weight, trained with the others; or
             `"calibrated"`: the maximum likelihood scale given the reconstructions, which is their
             root mean squared error (Rybkin et al. 2021, section 3.2), as a running average over
-            training batches; evaluation uses the last one.
+            training batches. Evaluation uses the last average.
 
     Example:
 
@@ -72,7 +71,7 @@ class Gaussian(Likelihood):
         if self.scale != "calibrated":
             return
         squared = ops.square(ops.cast(x, "float32") - ops.cast(params, "float32"))
-        # At the optimal scale the loss has no gradient through it, so stopping it loses nothing.
+        # The loss has no gradient with respect to the optimal scale: stopping it changes nothing.
         batch = replicas.global_mean(squared)
         self.num_batches.assign_add(1.0)
         rate = ops.maximum(1.0 / self.num_batches, AVERAGING_RATE)

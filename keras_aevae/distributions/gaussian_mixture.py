@@ -19,15 +19,15 @@ from keras_aevae.distributions.prior import LearnedPrior
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class GaussianMixture(LearnedPrior):
-    """p(z) = sum_c w_c N(z; mean_c, diag(exp(log_var_c))), all of it trained.
+    """p(z) = sum_c w_c N(z; mean_c, diag(exp(log_var_c))), with all parameters trained.
 
-    Good for: data in clusters; a cheaper rival of the VampPrior. Misleads as a clustering: many
-    components serve one cluster, and unused ones stay where they started. One component at the
-    origin with unit variance is the standard normal.
+    Good for: data in clusters; it is a cheaper rival of the VampPrior. Misleads as a clustering:
+    several components may share one cluster, and unused ones stay where they started. One component
+    at the origin with unit variance is the standard normal.
 
     Args:
         num_components: number of Gaussians.
-        seed: integer seed of their means, drawn from N(0, I); None for a random one.
+        seed: integer seed of the means, drawn from N(0, I); None for a random one.
 
     Example:
 

@@ -5,14 +5,14 @@ from keras import ops
 from keras_aevae.distributions.base import Distribution, as_float32
 from keras_aevae.engine.noise import uniform
 
-# Of the uniform noise, whose logarithm is taken twice.
+# The bounds of the uniform noise, whose logarithm is taken twice.
 SMALLEST = 1e-7
 
 
 class Mixture(Distribution):
-    """sum_c w_c p_c(z), the weights w the softmax of `logits`.
+    """p(z) = sum_c w_c p_c(z); the weights w are the softmax of `logits`.
 
-    Good for: priors with several modes. It has no closed-form KL: `q.kl(mixture, sample=z)` takes
+    Good for: priors with several modes. It has no closed-form KL: `q.kl(mixture, sample=z)` returns
     the Monte Carlo estimate. Misleads when its weights or variances collapse on a few components:
     look at them.
 
@@ -43,8 +43,8 @@ class Mixture(Distribution):
         return ops.logsumexp(ops.log_softmax(self.logits) + each, axis=-1)
 
     def sample(self, sample_shape=(), seed=None):
-        # The component by the Gumbel-max of the logits, then a draw from it. Two draws from one
-        # integer seed would be dependent, so the second has a seed far from the first.
+        # The Gumbel-max of the logits chooses the component, from which z is drawn. Two draws from
+        # one integer seed would be dependent, so the second has a seed far from the first.
         second = seed
         if isinstance(seed, int):
             second = (seed + 2**30) % 2**31

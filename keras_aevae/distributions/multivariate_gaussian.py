@@ -7,15 +7,15 @@ from keras_aevae.engine.noise import normal
 
 
 class MultivariateGaussian(Distribution):
-    """N(mean, scale_tril scale_tril^T), the scale a lower triangular matrix.
+    """N(mean, scale_tril scale_tril^T), where scale_tril is a lower triangular matrix.
 
-    Good for: codes whose dimensions are correlated. Misleads where the covariance is nearly
-    singular, as float32 then loses the density's digits.
+    Good for: codes whose dimensions are correlated. Misleads when the covariance is nearly
+    singular: the density then loses its digits in float32.
 
     Args:
         mean: shape (..., latent_dim).
-        scale_tril: lower triangular, its diagonal positive: shape (..., latent_dim, latent_dim).
-        whitening: its inverse, where that is known already.
+        scale_tril: lower triangular with a positive diagonal, shape (..., latent_dim, latent_dim).
+        whitening: the inverse of `scale_tril`, if it is already known.
 
     Example:
 
@@ -46,7 +46,7 @@ class MultivariateGaussian(Distribution):
         return self.mean + apply(self.scale_tril, noise)
 
     def sample_of_each(self, chosen, seed=None):
-        # Of the products with all matrices the chosen one: no matrix is copied for each draw.
+        # Choose among the products with all matrices, so that no matrix is copied for each draw.
         noise = normal((*ops.shape(chosen), self.mean.shape[-1]), seed)
         one = ops.one_hot(chosen, self.mean.shape[0])  # (..., n)
         products = ops.einsum("...e,nde->...nd", noise, self.scale_tril)
@@ -54,5 +54,5 @@ class MultivariateGaussian(Distribution):
 
 
 def apply(matrix, vectors):
-    """The product of matrices (..., d, d) with vectors (..., d)."""
+    """Return the product of matrices (..., d, d) with vectors (..., d)."""
     return ops.squeeze(ops.matmul(matrix, vectors[..., None]), axis=-1)

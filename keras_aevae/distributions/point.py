@@ -6,10 +6,10 @@ from keras_aevae.distributions.base import Distribution, as_float32
 
 
 class Point(Distribution):
-    """All the mass on one code: every draw is the mean.
+    """A distribution with all its mass on one code: every draw is the mean.
 
-    As a posterior it makes a model a plain autoencoder. It has no density, hence no KL to a prior
-    (the KL of a point to any continuous distribution is infinite).
+    With it as the posterior, a model is a plain autoencoder. It has no density, hence no KL to a
+    prior (the KL of a point to any continuous distribution is infinite).
 
     Args:
         mean: the code, shape (..., latent_dim).

@@ -1,4 +1,4 @@
-"""What every prior p(z) answers, in each of its lives."""
+"""The base classes of every prior p(z)."""
 
 import keras
 
@@ -6,37 +6,37 @@ import keras
 class Prior:
     """p(z): fixed, learned with the model, or fitted to a trained model's codes afterwards.
 
-    What a prior is at this instant is a `Distribution`, a value object: `made_of(tensors(...))`.
+    The current p(z) is a `Distribution`, a value object: `made_of(tensors(...))`.
 
-    To add one, give `tensors` and `made_of`; `setup` if it has weights that depend on the model,
+    A subclass defines `tensors` and `made_of`; `setup` if it has weights that depend on the model,
     and `fit` if it is fitted afterwards.
     """
 
-    # Training examples that `start_from` wants.
+    # Number of training examples that `start_from` needs.
     start_size = 0
-    # Whether it is made of posteriors at data of its own, which a condition would be missing to.
+    # Whether it is made of posteriors at its own data, for which there would be no condition.
     of_posteriors = False
 
     def setup(self, code, data_shape=None, support=None):
-        """Make what depends on the model: on its `keras_aevae.codes.Code` and its data."""
+        """Make the weights that depend on the model's `keras_aevae.codes.Code` and its data."""
 
     def start_from(self, x):
-        """Start from `start_size` training examples, before the first step."""
+        """Initialize from `start_size` training examples, before the first step."""
 
     def tensors(self, posterior_at=None):
-        """What p(z) is made of now: tensors in a list or dict, computed once for many uses."""
+        """Return the tensors of the current p(z) in a list or dict, to be computed once."""
         raise NotImplementedError
 
     def made_of(self, tensors, q=None):
-        """p(z) as a `Distribution` of what `tensors` returned. `q` makes a posterior of what a
-        code inferred."""
+        """Return p(z) as a `Distribution`, from the result of `tensors`. `q` makes a posterior of
+        the parameters that a code inferred."""
         raise NotImplementedError
 
 
 class LearnedPrior(Prior, keras.layers.Layer):
-    """A prior that is trained with its model, by the KL of the posteriors to it.
+    """A prior that is trained with its model, by the KL of the posteriors to the prior.
 
-    It belongs to one model, which calls `setup`: there it makes its weights.
+    It belongs to one model, which calls `setup`; that makes its weights.
     """
 
     def __init__(self, **kwargs):

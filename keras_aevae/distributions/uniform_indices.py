@@ -10,7 +10,7 @@ from keras_aevae.distributions.prior import Prior
 
 
 class UniformIndices(Prior, Distribution):
-    """All grids of indices equally likely: -log p = prod(grid) * log(num_codes) nats.
+    """All grids of indices are equally likely: -log p = prod(grid) * log(num_codes) nats.
 
     Good for: training a VQ-VAE (van den Oord et al. 2017, https://arxiv.org/abs/1711.00937, section
     3.1), whose KL to it is a constant, and for a first bound on log p(x). Misleads as a sampler:

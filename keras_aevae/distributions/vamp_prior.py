@@ -16,16 +16,16 @@ from keras_aevae.distributions.prior import LearnedPrior
 class VampPrior(LearnedPrior):
     """p(z) = 1/K sum_k q(z | u_k), with K trained pseudo-inputs u_k (equation 9 of the paper).
 
-    The best prior for a VAE is the aggregate of its posteriors over the data; this is that, with K
-    pseudo-inputs in place of the data. Good for: a higher likelihood and fewer holes, at little
-    more than K more encodings a step. Misleads when K is near the number of training examples:
-    the prior then remembers them.
+    The best prior for a VAE is the aggregate of its posteriors over the data; this prior uses K
+    pseudo-inputs in place of the data. Good for: a higher likelihood and fewer holes, at a cost of
+    little more than K more encodings per step. Misleads when K is near the number of training
+    examples: the prior then remembers them.
 
     Args:
         num_components: K, number of pseudo-inputs.
-        start: "data": they start as K of the training examples that `fit` is given, evenly
-            spaced over arrays, the first K of a dataset; "random":
-            uniform over the likelihood's support, or from N(0, 1) if it has none.
+        start: "data": the pseudo-inputs start as K of the training examples that `fit` is given,
+            evenly spaced over arrays, the first K of a dataset; "random": they are drawn uniformly
+            over the likelihood's support, or from N(0, 1) if it has none.
         seed: integer seed of random starts, None for a random one.
 
     Example:
@@ -58,12 +58,12 @@ class VampPrior(LearnedPrior):
             name="pseudo_inputs",
             shape=(self.num_components, *data_shape),
             initializer=uniform(*support, self.seed) if support else normal(0.0, 1.0, self.seed),
-            # Inputs that the encoder may be given: each step ends within the support.
+            # After each step, the pseudo-inputs are clipped to the support.
             constraint=Within(*support) if support else None,
         )
 
     def start_from(self, x):
-        """The pseudo-inputs become `x`, an array of `num_components` examples."""
+        """Set the pseudo-inputs to `x`, an array of `num_components` examples."""
         if len(x) < self.num_components:
             raise ValueError(
                 "`num_components` of a VampPrior must be at most the number of training examples "
@@ -85,7 +85,7 @@ class VampPrior(LearnedPrior):
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Within(keras.constraints.Constraint):
-    """Values clipped to [low, high] after each step."""
+    """A constraint that clips values to [low, high] after each step."""
 
     def __init__(self, low, high):
         self.low, self.high = low, high

@@ -1,4 +1,4 @@
-"""What makes Keras fast, parallel and safe for every model: no probability, no models."""
+"""The machinery that makes Keras fast, parallel and safe for every model. It knows no models."""
 
 from keras_aevae.engine.distributed import TorchDataParallel
 

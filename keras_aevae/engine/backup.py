@@ -1,4 +1,4 @@
-"""The state of training in a file, so that an interrupted run can go on."""
+"""The state of training in a file, from which an interrupted run can be resumed."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from keras import ops
 class Backup(keras.callbacks.Callback):
     """Keeps the weights of a model and of its optimizer after each epoch, in one file.
 
-    It keeps the states of the generators of noise, too, which Keras leaves out of a model's
-    weights: so a run that goes on draws what it would have drawn.
+    It also keeps the states of the generators of noise, which Keras leaves out of a model's
+    weights: so a resumed run draws the same noise as an uninterrupted one.
 
-    Whenever the process is killed, the file holds a whole epoch: the new state takes the place of
-    the old one only when all of it is written. (`keras.callbacks.BackupAndRestore` writes the
-    epoch's number apart from the weights, so a kill can leave two that don't fit.) Copies of the
-    file can be taken while the run goes on.
+    Even if the process is killed, the file holds a whole epoch: the new state replaces the old one
+    only after it is written completely. (`keras.callbacks.BackupAndRestore` writes the epoch's
+    number apart from the weights, so a kill can leave two that don't fit.) The file can be copied
+    during the run.
 
     Args:
-        path: the file, such as "backup/latest.weights.h5". Its folder must be there.
+        path: the file, such as "backup/latest.weights.h5". Its folder must exist.
     """
 
     def __init__(self, path):
@@ -27,7 +27,7 @@ class Backup(keras.callbacks.Callback):
         self.path = Path(path)
 
     def restore(self, model):
-        """Load the state into `model`, which is compiled and built, if there is one."""
+        """Load the state, if there is one, into `model`, which is compiled and built."""
         if not self.path.exists():
             return
         model.optimizer.build(model.trainable_variables)
@@ -46,6 +46,6 @@ class Backup(keras.callbacks.Callback):
 
 
 def noise_states(model):
-    """The states of the model's generators of noise, by names for a file."""
+    """Return the states of the model's generators of noise, by their names in the file."""
     states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
     return {f"noise_{i}": state for i, state in enumerate(states)}

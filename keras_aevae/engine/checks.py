@@ -10,9 +10,9 @@ from keras_aevae.engine.inference import as_numpy, first_batch, first_of, is_arr
 
 
 def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
-    """Raise unless the networks fit each other; return (latent_shape, data_shape, features_shape).
+    """Check that the networks fit each other; return (latent_shape, data_shape, features_shape).
 
-    Builds networks that aren't built yet.
+    Networks that aren't built yet are built.
     """
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(network, keras.Layer):
@@ -29,7 +29,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
             "`latent_dim` is needed where the decoder's input shape isn't known: pass it. "
             "Received: latent_dim=None."
         )
-    # A grid of codes of that many dimensions in all, or a vector.
+    # A grid of codes with that many dimensions in all, or a vector.
     latent_shape = tuple(known[1:]) if known else (latent_dim,)
     if None in latent_shape or latent_dim not in (None, math.prod(latent_shape)):
         latent_shape = (latent_dim,)
@@ -72,7 +72,8 @@ def check_input_shape(name, network, shape, what, condition_dim):
 
 
 def single_output(name, network, shape, condition_dim):
-    """Shape of the one output of `network` for an input of `shape`, both without batch axis."""
+    """Return the shape of the single output of `network` for an input of `shape`, without batch
+    axes."""
     x = keras.KerasTensor((None, *shape))
     output = network([x, keras.KerasTensor((None, condition_dim))] if condition_dim else x)
     output_shape = getattr(output, "shape", None)
@@ -86,10 +87,10 @@ def single_output(name, network, shape, condition_dim):
 
 
 def check_values(name, x, data_shape, support):
-    """Raise unless the array `x` is non-empty, (n, *data_shape), finite and within `support`.
+    """Check that the array `x` is non-empty, (n, *data_shape), finite and within `support`.
 
-    `support` is (minimum, maximum), numbers or arrays that fit the values of an example, or None
-    for any finite value.
+    `support` is (minimum, maximum): numbers, or arrays that fit the values of an example; or None
+    if any finite value is valid.
     """
     x = as_numpy(x)
     if x.shape[1:] != tuple(data_shape):
@@ -118,7 +119,8 @@ def check_values(name, x, data_shape, support):
 
 
 def outside(x, low, high, support):
-    """Whether a value of `x`, whose least is `low` and largest `high`, is outside the support."""
+    """Return whether a value of `x`, whose minimum is `low` and maximum `high`, is outside
+    `support`."""
     if np.ndim(support[0]) or np.ndim(support[1]):
         return bool(np.any(x < support[0]) or np.any(x > support[1]))
     return low < support[0] or high > support[1]
@@ -144,10 +146,10 @@ def shape_remedy(name, received, data_shape):
 
 
 def check_fit_data(x, y, check):
-    """Check what `fit` or `evaluate` is given; return `x`, as the model is to be given it.
+    """Check the data of `fit` or `evaluate`; return `x` as the model takes it.
 
-    Arrays are checked in full by `check(x, y)`, which returns `x`; datasets and generators by
-    their first batch, and a generator is returned whole again.
+    Arrays are checked completely by `check(x, y)`, which returns `x`. Datasets and generators are
+    checked by their first batch; a generator is returned with that batch put back.
     """
     if x is None:
         raise ValueError("`x` must be data: an array or a dataset. Received: x=None.")

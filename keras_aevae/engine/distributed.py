@@ -1,4 +1,4 @@
-"""PyTorch's data parallelism in Keras's `fit`; JAX and TensorFlow bring their own to Keras.
+"""PyTorch's data parallelism in Keras's `fit`; JAX and TensorFlow have their own in Keras.
 
 Li et al. 2020, PyTorch Distributed, https://arxiv.org/abs/2006.15704
 """
@@ -14,20 +14,19 @@ class TorchDataParallel(keras.callbacks.Callback):
     """Trains one model in several processes with `torch.nn.parallel.DistributedDataParallel`.
 
     Start the script with `torchrun`, call `torch.distributed.init_process_group`, give each process
-    a share of the data, all of the same size, and put this callback first in `fit`. The step is
-    then the one that a single process would take on the global batch, which is the processes'
-    batches together: `batch_size` is that of one process.
+    a share of the data, all of the same size, and put this callback first in `fit`. A step is then
+    the same as that of a single process on the global batch, which consists of the batches of all
+    processes: `batch_size` is the batch size of one process.
 
-    Before the first step all weights, the optimizer's too, become those of process 0. Gradients
-    are averaged as they are computed, noise differs between processes, and every number in the
-    logs is the processes' mean, so that `EarlyStopping` and `ReduceLROnPlateau` decide alike on
-    all of them. Moving statistics, such as those of batch normalisation, are averaged at the end
-    of an epoch. Let process 0 alone save.
+    Before the first step all weights, including the optimizer's, are set to those of process 0.
+    Gradients are averaged as they are computed, noise differs between processes, and every number
+    in the logs is the mean over the processes, so that `EarlyStopping` and `ReduceLROnPlateau`
+    decide alike on all of them. Moving statistics, such as those of batch normalisation, are
+    averaged at the end of an epoch. Only process 0 should save the model.
 
-    Misleads where the processes don't do the same: one that takes fewer steps, or evaluates alone
-    within `fit`, leaves the others waiting until the process group's `timeout`. A batch that is
-    not whole at the end of an epoch counts as much as a whole one in the logs. Every trainable
-    weight must have a gradient.
+    Misleads if the processes differ: one that takes fewer steps, or evaluates alone within `fit`,
+    leaves the others waiting until the process group's `timeout`. In the logs, a smaller batch at
+    the end of an epoch counts as much as a whole one. Every trainable weight must have a gradient.
 
     Example (with `torchrun --nproc-per-node 2`):
 
@@ -59,7 +58,7 @@ class TorchDataParallel(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.parallel = None
         self.train_function = self.model.train_function
-        # Recorded operations would go past DistributedDataParallel: Keras's own step doesn't.
+        # Recorded operations would bypass DistributedDataParallel; Keras's own step doesn't.
         keras_step = getattr(self.train_function, "eagerly", self.train_function)
 
         def step(data):
@@ -73,11 +72,11 @@ class TorchDataParallel(keras.callbacks.Callback):
         self.model.train_function = step
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.parallel is None:  # here, when other callbacks have loaded what they load
+        if self.parallel is None:  # here, after other callbacks have loaded their state
             with self.undone_by_errors():
                 self.start()
-        # Nothing to compute: it makes ready to average the gradients of the next backward pass,
-        # which Keras's own `train_step` takes.
+        # It computes nothing: it prepares to average the gradients of the next backward pass, which
+        # Keras's own `train_step` runs.
         self.parallel()
 
     def on_test_begin(self, logs=None):
@@ -89,7 +88,7 @@ class TorchDataParallel(keras.callbacks.Callback):
             import torch
 
             names = sorted(logs)
-            # Made on the model's device, which is the one that the processes talk over.
+            # Tensors are made on the model's device, through which the processes communicate.
             values = keras.ops.convert_to_tensor([float(logs[name]) for name in names], "float32")
             torch.distributed.all_reduce(values)
             values = (values / torch.distributed.get_world_size()).tolist()
@@ -97,7 +96,7 @@ class TorchDataParallel(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def undone_by_errors(self):
-        """Keras ends a training that fails without `on_train_end`."""
+        """Undo the changes if a training fails, which Keras ends without `on_train_end`."""
         try:
             yield
         except BaseException:
@@ -146,7 +145,7 @@ class TorchDataParallel(keras.callbacks.Callback):
 
 
 def weights_of(model):
-    """A torch module of the model's trainable weights, which computes nothing."""
+    """Return a torch module of the model's trainable weights, which computes nothing."""
     import torch
 
     class Weights(torch.nn.Module):

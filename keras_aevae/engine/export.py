@@ -1,4 +1,4 @@
-"""A function of tensors, written as a file that runs without this library."""
+"""Writing a function of tensors as a file that runs without this library."""
 
 import importlib.util
 import warnings
@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_aevae._checks import check_name
 
-# The formats that each backend can write, and the packages that writing them takes.
+# The formats that each backend can write, and the packages that they need.
 FORMATS = {
     "tensorflow": {
         "tf_saved_model": [],
@@ -26,18 +26,18 @@ def export_function(function, signature, filepath, format, verbose=None, **kwarg
     """Write `function` to `filepath`.
 
     Args:
-        function: pure function of tensors, one for each spec in `signature`, which returns a dict
-            of tensors. Variables that it reads become constants of the file, or its own variables.
-        signature: list of `keras.InputSpec` with names; None in a shape is any size.
+        function: a pure function of tensors, one for each spec in `signature`, that returns a dict
+            of tensors. Variables that it reads become constants or variables of the file.
+        signature: list of `keras.InputSpec` with names; None in a shape stands for any size.
         filepath: where to write.
         format: "tf_saved_model", "litert", "onnx", "openvino" or "torch".
         verbose: False to print nothing.
-        **kwargs: of Keras's writer of that format.
+        **kwargs: other arguments of Keras's writer of that format.
 
     Raises:
-        ValueError: an unknown format, one that the backend in use can't write, or a `filepath` with
-            another ending than the format's.
-        ImportError: a package that the format takes isn't installed.
+        ValueError: if the format is unknown, the backend in use can't write it, or `filepath` has
+            another extension.
+        ImportError: if a package that the format needs isn't installed.
     """
     filepath = str(filepath)
     check_format(format, filepath)
@@ -75,7 +75,7 @@ class Graph(keras.Model):
     """A function of one or two tensors as a Keras model, which owns none of its variables."""
 
     def __init__(self, function, variables=()):
-        # No autocast: the function is given its inputs as they are, whatever the policy.
+        # No autocast: the function gets its inputs as they are, whatever the policy.
         super().__init__(dtype="float32", autocast=False)
         self.function = function
         self.variables_read = list(variables)
@@ -86,7 +86,7 @@ class Graph(keras.Model):
 
 
 class Reads(keras.StatelessScope):
-    """A scope in which `read` notes the variables that are read."""
+    """A scope that lists in `read` the variables that are read."""
 
     def __init__(self):
         super().__init__()
@@ -98,7 +98,7 @@ class Reads(keras.StatelessScope):
 
 
 def samples(signature):
-    """Tensors of these shapes, 2 where any size will do."""
+    """Return tensors of these shapes, with 2 in place of any size."""
     return [ops.ones([size or 2 for size in spec.shape], spec.dtype) for spec in signature]
 
 
@@ -116,7 +116,7 @@ def write_saved_model(function, signature, filepath, **settings):
 def write_jax_onnx(
     function, signature, filepath, *, format, verbose=None, opset_version=None, **kwargs
 ):
-    """As Keras does, but with names for the outputs."""
+    """Write ONNX as Keras does on JAX, but with names for the outputs."""
     import jax
     import jax2onnx
 
@@ -150,7 +150,7 @@ def write_torch(function, signature, filepath, **settings):
 
 
 def write_torch_onnx(function, signature, filepath, *, format, verbose=None, **kwargs):
-    """By PyTorch's newer exporter: Keras's choice, the older one, fails on constants."""
+    """Write ONNX by PyTorch's newer exporter; the older one, Keras's choice, fails on constants."""
     import torch
 
     arguments = samples(signature)
@@ -170,7 +170,8 @@ def write_torch_onnx(function, signature, filepath, *, format, verbose=None, **k
 
 
 def torch_dynamic_shapes(signature):
-    """Which sizes of the inputs may be any, as `torch.export` wants it for `forward(*args)`."""
+    """Return which sizes of the inputs are dynamic, as `torch.export` takes it for
+    `forward(*args)`."""
     import torch
 
     batch = torch.export.Dim("batch", min=1)
@@ -183,14 +184,14 @@ def say_saved(filepath, verbose):
 
 
 def check_onnx(filepath):
-    """Raise where a converter wrote operations that ONNX doesn't have, as tf2onnx does."""
+    """Raise an error if the file has operations that ONNX doesn't have, as tf2onnx may write."""
     import onnx
 
     onnx.checker.check_model(filepath, full_check=True)
 
 
 def check_litert(filepath):
-    """Warn where the file has operations of TensorFlow, which LiteRT alone can't run."""
+    """Warn if the file has operations of TensorFlow, which LiteRT alone can't run."""
     with open(filepath, "rb") as file:
         content = file.read()
     if b"Flex" in content:

@@ -1,7 +1,8 @@
-"""Keras's Adam in one pass over the memory of a weight, in place of a dozen.
+"""Keras's Adam in one pass over the memory of a weight, instead of a dozen.
 
-Keras writes it as a dozen operations on tensors, of which XLA and `torch.compile` make one.
-Elsewhere PyTorch and TensorFlow have kernels, given here what makes them compute as Keras does:
+Keras computes it by a dozen operations on tensors, which XLA and `torch.compile` fuse into one.
+Otherwise PyTorch and TensorFlow have kernels for it, which are called here so that they compute the
+same as Keras:
 
     w -= alpha m / (sqrt(v) + epsilon),  alpha = rate sqrt(1 - beta_2^t) / (1 - beta_1^t)
 """
@@ -17,7 +18,8 @@ from keras_aevae.engine import private
 
 @contextlib.contextmanager
 def fused_adam(optimizer):
-    """A scope in which `optimizer`, or those in it that are Keras's Adam, use the kernel."""
+    """Return a scope in which `optimizer`, or the parts of it that are Keras's Adam, use the
+    kernel."""
     hook, update = {
         "torch": (private.PARALLEL_UPDATE, update_all_on_torch),
         "tensorflow": ("update_step", update_one_on_tensorflow),
@@ -33,7 +35,7 @@ def fused_adam(optimizer):
 
 
 def is_adam(optimizer):
-    """Whether that and nothing else: no subclass, whose update may be its own."""
+    """Return whether it is exactly Keras's Adam: a subclass may have its own update."""
     kind = type(optimizer)
     return kind.__name__ == "Adam" and kind.__module__.startswith("keras.")
 

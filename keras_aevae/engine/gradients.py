@@ -1,4 +1,4 @@
-"""Where gradients go, and gradients that are part of a loss."""
+"""Control of where gradients go, and gradients that are part of a loss."""
 
 import contextlib
 
@@ -12,17 +12,20 @@ from keras_aevae.engine import private
 def frozen(layer):
     """A scope in which the weights of `layer` are constants.
 
-    Gradients pass through what is computed in it, and not into those weights; and nothing that it
-    does to the layer's state (moving averages, seeds) stays.
+    Gradients pass through what is computed in it, but not into those weights, and changes of the
+    layer's state (moving averages, seeds) are dropped at its end.
 
     ```python
+    import keras
+    from keras_aevae.engine.gradients import frozen
+    discriminator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with frozen(discriminator):
-        logits = discriminator(z)  # a gradient for z, none for the discriminator
+        logits = discriminator(keras.ops.ones((3, 4)))  # no gradient for the discriminator
     ```
     """
     trainable = {id(v) for v in layer.trainable_variables}
-    # All of the layer's variables: within the scope, one that isn't named would be read as it was
-    # before the training step began.
+    # This needs all of the layer's variables: within the scope, one that isn't named would have the
+    # value from before the training step.
     values = [
         (v, ops.stop_gradient(v.value) if id(v) in trainable else v.value) for v in layer.variables
     ]
@@ -31,8 +34,8 @@ def frozen(layer):
 
 
 def global_noise_kept(layer):
-    """A scope after which PyTorch's global generator is as before it: a Dropout without a seed
-    draws from it, and not from a state of its own, on that backend."""
+    """Return a scope after which PyTorch's global generator is as before it. On that backend a
+    Dropout without a seed draws from this generator, not from a state of its own."""
     if keras.backend.backend() != "torch" or not any(
         isinstance(part, keras.layers.Dropout) and part.rate and part.seed is None
         for part in private.layers_within(layer)
@@ -46,13 +49,13 @@ def global_noise_kept(layer):
 
 
 def after_forward(loss):
-    """`loss`, whose gradients are computed after itself.
+    """Return `loss`, whose gradients are computed after the loss itself.
 
-    TensorFlow drops the edges by which an update waits for an earlier read of the same weights,
-    where it believes the update to be later anyway because of the optimizer's all-reduce, which it
-    then drops too (tensorflow 2.21). What `frozen` reads, on which no gradient of those weights
-    depends, may then be read after the update. Gradients that wait for the loss wait for all that
-    was read for it.
+    TensorFlow removes the dependency of an update on an earlier read of the same weights if it
+    believes that the update is later anyway because of the optimizer's all-reduce, which it then
+    removes too (tensorflow 2.21). The weights that `frozen` reads have no gradient there, so the
+    update might come before the read. Gradients that wait for the loss wait for everything that was
+    read for it.
     """
     if keras.backend.backend() != "tensorflow":
         return loss
@@ -70,28 +73,29 @@ def after_forward(loss):
 
 
 def gradient_of(f, x):
-    """The gradient d sum(f(x)) / dx: shape and dtype of `x`, differentiable once more.
+    """Return the gradient d sum(f(x)) / dx: shape and dtype of `x`, differentiable once more.
 
-    A loss may be made of it, within `terms` or `compute_loss`: the training step's own gradient
-    passes through it, to the weights that `f` uses and to what `x` was computed from. Within
-    `evaluate` it is a number like any other.
+    It can be used in a loss, within `terms` or `compute_loss`: the training step's own gradient
+    passes through it, to the weights that `f` uses and to everything that `x` was computed from.
+    Within `evaluate` it is an ordinary number.
 
-    Good for gradient penalties, where f is a network and each example's row of the result is the
+    Good for: gradient penalties, where f is a network and each example's row of the result is the
     gradient of its own output (Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028; Ghosh et
-    al. 2020, https://arxiv.org/abs/1903.12436); for a contractive autoencoder (Rifai et al. 2011),
+    al. 2020, https://arxiv.org/abs/1903.12436); a contractive autoencoder (Rifai et al. 2011),
     whose squared Jacobian |J|^2 is the mean of |gradient_of(lambda x: v * encoder(x), x)|^2 over
-    random signs v; for the weight of an adversary in a VQGAN, a ratio of two gradients with respect
-    to the kernel of the last layer (Esser et al. 2021, https://arxiv.org/abs/2012.09841).
+    random signs v; the weight of an adversary in a VQGAN, which is a ratio of two gradients with
+    respect to the kernel of the last layer (Esser et al. 2021, https://arxiv.org/abs/2012.09841).
 
-    Misleads where examples see each other, as under batch normalisation in training: the sum then
-    mixes their gradients. It costs a backward pass in the step's forward pass, and one through it.
+    Misleads when the examples of a batch depend on each other, as under batch normalisation in
+    training: the sum then mixes their gradients. It costs one backward pass in the step's forward
+    pass, and another one through it.
 
     Args:
-        f: function of one tensor, to a tensor of any shape. Whatever else it uses is constant, also
-            where that was computed from `x`. It must not assign to variables what depends on `x`:
-            call batch normalisation with training=False.
-        x: a tensor of floating point numbers, or a Keras variable's value. It must be what `f` is
-            computed from: of what was computed before, no gradient is known.
+        f: function of one tensor, to a tensor of any shape. Everything else that it uses is
+            constant, even if it was computed from `x`. It must not assign values that depend on `x`
+            to variables: call batch normalisation with training=False.
+        x: a tensor of floating point numbers, or a Keras variable's value. `f` must compute its
+            result from this tensor, not from what was computed of it before.
 
     Example, the gradient penalty of a decoder:
 
@@ -131,7 +135,7 @@ def gradient_on_jax(scalar, x):
 def gradient_on_tensorflow(scalar, x):
     import tensorflow as tf
 
-    x = tf.identity(x)  # where `f` also uses what was given, that is a constant
+    x = tf.identity(x)  # if `f` also uses the tensor that was given, that one is a constant
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = scalar(x)

@@ -1,4 +1,4 @@
-"""Inference over data of any kind: batched, compiled once, on the backend in use."""
+"""Inference over data of any kind: in batches, compiled once, on the backend in use."""
 
 import functools
 import itertools
@@ -10,10 +10,10 @@ import optree
 
 
 def compiled(model, function):
-    """`function(*tensors)` of `model`, without gradients and compiled on the current backend.
+    """Compile `function(*tensors)` of `model`, without gradients, on the current backend.
 
-    Takes arrays and returns tensors. The states of the model's seed generators move on, as in
-    `predict`.
+    The result takes arrays and returns tensors. As in `predict`, the states of the model's seed
+    generators advance.
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -42,7 +42,7 @@ def compiled(model, function):
         import tensorflow as tf
 
         run = tf.function(function, autograph=False, reduce_retracing=False)
-        # Given arrays, it would look at each once more.
+        # Given arrays, it would check each of them again.
         return lambda *arguments: run(*map_leaves(tf.convert_to_tensor, arguments))
 
     if keras.backend.backend() == "torch":
@@ -54,7 +54,7 @@ def compiled(model, function):
         device = keras.ops.zeros(()).device
 
         def tensor(x):
-            # Of the same memory where it can be: Keras's conversion costs a small batch dearly.
+            # Share the memory if possible: Keras's conversion is slow for a small batch.
             if isinstance(x, np.ndarray) and x.dtype == "float32" and x.flags.carray:
                 return torch.from_numpy(x).to(device)
             return keras.ops.convert_to_tensor(x)
@@ -71,28 +71,30 @@ def compiled(model, function):
     )
 
 
-# On PyTorch keras.tree is pure Python, which small batches feel; optree is compiled.
+# On PyTorch keras.tree is pure Python, which is slow for small batches; optree is compiled.
 map_leaves = functools.partial(optree.tree_map, none_is_leaf=True)
 
 
 def is_array(x):
-    """True for NumPy arrays, tensors and (nested) lists; False for datasets and generators."""
+    """Return whether `x` holds arrays, tensors or (nested) lists, and isn't a dataset or
+    generator."""
     return hasattr(x, "__array__") or isinstance(x, (list, np.ndarray))
 
 
 def first_of(x):
-    """The first of a tuple, or what isn't one: of (x, condition) the x."""
+    """Return the x of a tuple (x, condition), or `x` itself if it isn't a tuple."""
     return x[0] if isinstance(x, tuple) and x else x
 
 
 def is_pair(x):
-    """Whether `x` is (x, condition), two arrays or tensors, which some loaders put in a list."""
+    """Return whether `x` is (x, condition): two arrays or tensors, in a tuple or (by some loaders)
+    a list."""
     return isinstance(x, (tuple, list)) and [hasattr(a, "__array__") for a in x] == [True, True]
 
 
 def inputs_of(batch):
-    """What a model is called on, x or (x, condition), of a batch that is it, (it,), (it, target)
-    or (it, target, sample_weight); as NumPy arrays."""
+    """Return the model's inputs in a batch, x or (x, condition), as NumPy arrays. The batch is the
+    inputs themselves, (inputs,), (inputs, target) or (inputs, target, sample_weight)."""
     if isinstance(batch, (tuple, list)) and len(batch) and is_array(first_of(batch[0])):
         batch = batch[0]
     if is_pair(batch):
@@ -101,7 +103,7 @@ def inputs_of(batch):
 
 
 def as_numpy(x):
-    """`x` as a NumPy array, wherever its values lie."""
+    """Return `x` as a NumPy array, whatever device its values are on."""
     if type(x).__module__.partition(".")[0] == "torch":
         x = x.detach().cpu()
     x = np.asarray(x)
@@ -109,9 +111,9 @@ def as_numpy(x):
 
 
 def batches(x, batch_size=None):
-    """The batches of arrays or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable).
+    """Yield the batches of arrays or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable).
 
-    `x` is an array, or a tuple (x, condition) of them, cut into batches of `batch_size`.
+    Arrays, `x` or a tuple (x, condition) of them, are cut into batches of `batch_size`.
     """
     if is_array(first_of(x)):
         x = map_leaves(as_numpy, x)
@@ -127,21 +129,21 @@ def batches(x, batch_size=None):
 
 
 def first_batch(x):
-    """The first batch of a dataset, None if it is empty, and the dataset, whole again if it was a
-    generator."""
+    """Return the first batch of a dataset (None if it is empty) and the dataset. A generator is
+    returned with that batch put back."""
     if isinstance(x, keras.utils.PyDataset):
         return (x[0] if len(x) else None), x
     iterator = iter(x)
     first = next(iterator, None)
-    if iterator is x and first is not None:  # put the batch that was taken back in front
+    if iterator is x and first is not None:  # put the first batch back
         x = (batch for batch in itertools.chain([first], iterator))
     return first, x
 
 
 def some_examples(x, num_examples):
-    """`num_examples` examples x, or all if there are fewer: evenly spaced over arrays, which may be
-    sorted, the first of a dataset. And the dataset, whole again if it was a generator (of which
-    only the first batch is taken)."""
+    """Return `num_examples` examples x, or all if there are fewer, and the dataset. Examples are
+    evenly spaced over arrays, which may be sorted, and the first ones of a dataset. Only the first
+    batch of a generator is used; it is returned with that batch put back."""
     if is_array(first_of(x)):
         parts = as_numpy(first_of(x))
         spaced = np.linspace(0, len(parts) - 1, min(num_examples, len(parts))).astype(int)
@@ -159,9 +161,9 @@ def some_examples(x, num_examples):
 
 
 def pad_to_bucket(x, batch_size):
-    """`x` with its last example repeated up to a power of two, or to `batch_size`.
+    """Repeat the last example of `x` up to a power of two, or to `batch_size`.
 
-    So a few shapes are compiled, whatever the sizes of the arrays.
+    So only a few shapes are compiled, whatever the sizes of the arrays.
     """
     size = 1
     while size < len(x):
@@ -172,14 +174,14 @@ def pad_to_bucket(x, batch_size):
 
 
 def shared(x):
-    """A tensor or an array as a NumPy array, of the same memory where it can be."""
+    """Return a tensor or an array as a NumPy array, with shared memory if possible."""
     if keras.backend.standardize_dtype(x.dtype) == "bfloat16":
         return keras.ops.convert_to_numpy(x)
     return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
 def run_in_batches(function, x, batch_size, verbose=0):
-    """`function` over the batches of `x`: its results as NumPy arrays, in the order of `x`."""
+    """Return `function` over the batches of `x` as NumPy arrays, in the order of `x`."""
     known = is_array(first_of(x))
     total = -(-len(first_of(x)) // batch_size) if known else getattr(x, "num_batches", None)
     progress = keras.utils.Progbar(total) if verbose else None
@@ -194,10 +196,10 @@ def run_in_batches(function, x, batch_size, verbose=0):
     running = None
     for batch in batches(x, batch_size):
         outputs = function(map_leaves(lambda part: pad_to_bucket(part, batch_size), batch))
-        if running:  # fetched only now: the device may run this batch meanwhile
+        if running:  # fetched only now: the device may run this batch in the meantime
             fetch(*running)
         running = outputs, len(first_of(batch))
-        if not known:  # a generator may use its memory again, which JAX reads until it is done
+        if not known:  # a generator may reuse its memory, which JAX reads until it is done
             fetch(*running)
             running = None
     if running:

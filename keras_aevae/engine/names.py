@@ -1,14 +1,15 @@
-"""What a model's terms are called: asked once, of the terms themselves."""
+"""The names of a model's terms, found by computing the terms once."""
 
 import keras
 from keras import ops
 
 
 def names_of(model):
-    """Names of the `example_terms` and `batch_terms` of `model`, in their order: a tuple.
+    """Return the names of the `example_terms` and `batch_terms` of `model`, in order, as a tuple.
 
-    They are computed for one example, in a scope that leaves no trace: abstractly on JAX, which
-    would compile each operation; really on the other backends, where that takes milliseconds.
+    The terms are computed for one example, in a scope that changes no state: abstractly on JAX,
+    which would compile each operation; with real numbers on the other backends, where that takes
+    milliseconds.
     """
 
     def terms(*inputs):

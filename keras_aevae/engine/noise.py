@@ -1,7 +1,7 @@
 """Uniform and normal noise, float32, drawn from a seed generator.
 
-`keras.random`, but for one thing: on PyTorch the draw is one operation on tensors, the seed
-included (`torch_noise.py`), so that a recorded step (`keras_aevae/engine/recorded.py`) draws anew
+This is `keras.random` with one difference: on PyTorch a draw, including its seed, is one operation
+on tensors (`torch_noise.py`), so that a recorded step (`keras_aevae/engine/recorded.py`) draws anew
 each time. The numbers are those of `keras.random`.
 """
 
@@ -9,7 +9,7 @@ import keras
 
 
 def normal(shape, seed=None):
-    """Noise from N(0, 1). `seed` is an integer, a `keras.random.SeedGenerator` or None."""
+    """Draw noise from N(0, 1). `seed` is an integer, a `keras.random.SeedGenerator` or None."""
     if keras.backend.backend() == "torch" and isinstance(seed, keras.random.SeedGenerator):
         from keras_aevae.engine import torch_noise
 
@@ -18,7 +18,7 @@ def normal(shape, seed=None):
 
 
 def uniform(shape, seed=None):
-    """Noise from the uniform distribution on [0, 1)."""
+    """Draw noise from the uniform distribution on [0, 1)."""
     if keras.backend.backend() == "torch" and isinstance(seed, keras.random.SeedGenerator):
         from keras_aevae.engine import torch_noise
 

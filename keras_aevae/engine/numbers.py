@@ -1,4 +1,4 @@
-"""A model's numbers, such as beta: what is set holds from the next step on, on every backend."""
+"""A model's numbers, such as beta: a new value holds from the next step on, on every backend."""
 
 import keras
 from keras import ops
@@ -9,19 +9,19 @@ SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 
 
 class Number:
-    """A number of a model that may be set at any time, in `fit` too: `beta = Number(minimum=0)`.
+    """A number of a model that may be set at any time, also in `fit`: `beta = Number(minimum=0)`.
 
     It takes an integer or a float, a schedule over the model's training steps
-    (`keras.optimizers.schedules.LearningRateSchedule`), or a scalar `keras.Variable`, which then
-    is no longer trained. Reading it gives what was set; `model.number("beta")` gives its value at
-    this step, as a tensor.
+    (`keras.optimizers.schedules.LearningRateSchedule`), or a scalar `keras.Variable`, which is then
+    no longer trained. Reading the attribute gives what was set; `model.number("beta")` gives its
+    value at the current step, as a tensor.
 
-    A number lives in a variable of the model, so setting another one needs no new trace. It is in
-    the config and in no file of weights, so loaded weights never override it.
+    The value is kept in a variable of the model, so a new value needs no new trace. It is in the
+    config and not in the weights' file, so loading weights never changes it.
 
     Args:
-        minimum, exclusive, maximum: the numbers that are allowed, as for `check_number`.
-        remedy: what an error adds, such as what the usual value is.
+        minimum, exclusive, maximum: the valid range, as for `check_number`.
+        remedy: a sentence that is added to errors, such as the usual value.
         optional: whether None is allowed.
     """
 
@@ -40,7 +40,7 @@ class Number:
         model.set_number(self, value)
 
     def checked(self, value):
-        """`value` as a float, a schedule, a variable or None, or an error."""
+        """Return `value` as a float, a schedule, a variable or None, or raise an error."""
         if isinstance(value, SCHEDULE) or (value is None and self.optional):
             return value
         if isinstance(value, keras.Variable) and tuple(value.shape) == ():
@@ -53,8 +53,8 @@ class Number:
 class Refused:
     """An argument that a model inherits and can't honour: `free_bits = Refused("it has no KL")`.
 
-    Giving it raises an error with the reason, in the constructor and afterwards, so that it is
-    never ignored. It reads as `allowed`, its parent's value for "not used".
+    Setting it raises an error with the reason, in the constructor and afterwards, so that it is
+    never ignored. Reading it gives `allowed`, the parent's value for "not used".
     """
 
     def __init__(self, reason, allowed=None):
@@ -75,7 +75,7 @@ class Refused:
 
 
 class Numbers(keras.layers.Layer):
-    """The variables in which a model's numbers live. `given` holds what was set, by name."""
+    """The variables that hold a model's numbers. `given` holds what was set, by name."""
 
     def __init__(self):
         super().__init__(name="numbers", dtype="float32", trainable=False)
@@ -84,7 +84,8 @@ class Numbers(keras.layers.Layer):
         self.built = True
 
     def set(self, name, value):
-        """Keep `value`, which is checked; return whether it is of another kind than before."""
+        """Keep `value`, which is checked; return whether it is of another kind than the last
+        one."""
         before = kind_of(self.given.pop(name)) if name in self.given else None
         if isinstance(value, float):
             if name not in self.own:
@@ -98,17 +99,17 @@ class Numbers(keras.layers.Layer):
         return before != kind_of(value)
 
     def now(self, name, step):
-        """The value at training step `step`, a float32 scalar."""
+        """Return the value at training step `step`, a float32 scalar."""
         value = self.given[name]
         if isinstance(value, float):
             return self.own[name].value
         return ops.cast(value(step) if isinstance(value, SCHEDULE) else value.value, "float32")
 
     def config(self):
-        """What was set, by name, as JSON can hold it; of a variable its present value."""
+        """Return what was set, by name, in a form for JSON; of a variable its present value."""
         return {name: as_config(value) for name, value in self.given.items()}
 
-    # In `variables`, which a step is given, and neither in `weights` nor in any file.
+    # They are in `variables`, which a step takes, but not in `weights` or in any file.
 
     @property
     def weights(self):
@@ -122,7 +123,7 @@ class Numbers(keras.layers.Layer):
 
 
 def kind_of(value):
-    """What a step that was traced with `value` knows of it."""
+    """Return what a step that was traced with `value` depends on."""
     return type(value) if value is None or isinstance(value, float) else id(value)
 
 
@@ -133,21 +134,21 @@ def as_config(value):
 
 
 class HasNumbers:
-    """A mixin of models, in front of `keras.Model`: their attributes of the types `Number` and
-    `Refused`."""
+    """A mixin of models, to be placed before `keras.Model`, for attributes of the types `Number`
+    and `Refused`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.numbers = Numbers()
-        # The model's own count of training steps, for schedules: an optimizer's can't be read
-        # inside `compute_loss` on every backend.
+        # The model's own count of training steps, for schedules: on some backends `compute_loss`
+        # can't read an optimizer's count.
         self.step = self.add_weight(
             name="step", shape=(), dtype="int", initializer="zeros", trainable=False
         )
 
     def __setattr__(self, name, value):
-        # Keras would take a variable for a weight of the model, and PyTorch a layer for a part of
-        # it, before they ask the class.
+        # Otherwise Keras would track a variable as a weight of the model, and PyTorch a layer as a
+        # part of it.
         attribute = getattr(type(self), name, None)
         if isinstance(attribute, (Number, Refused, property)):
             attribute.__set__(self, value)
@@ -156,16 +157,16 @@ class HasNumbers:
 
     def set_number(self, number, value):
         if keras.backend.backend() == "jax":
-            self.jax_state_sync()  # within `fit`, its step holds what variables are worth
+            self.jax_state_sync()  # within `fit`, JAX's step holds the values of variables
         if self.numbers.set(number.name, number.checked(value)):
             self.retrace()
 
     def number(self, name):
-        """The value of the number `name` at the model's training step, a float32 scalar."""
+        """Return the value of the number `name` at the current training step, a float32 scalar."""
         return self.numbers.now(name, self.step.value)
 
     def retrace(self):
-        """Trace compiled steps and verbs anew, since they know what has changed."""
+        """Trace compiled steps and verbs anew, since they depend on what has changed."""
         self.forget_compiled()
         for kind in ("train", "test", "predict"):
             if getattr(self, f"{kind}_function") is not None:

@@ -11,24 +11,24 @@ from keras_aevae._checks import check_number, nearest
 
 
 def optimizers(model, default, /, **parts):
-    """An optimizer for `compile` that gives parts of a model optimizers of their own.
+    """Return an optimizer for `compile` that gives parts of a model their own optimizers.
 
-    Good for: networks that are trained against each other, such as an adversary, which often wants
-    a lower rate; a pretrained encoder that should move slowly. Misleads under callbacks that know
-    one rate: `LearningRateScheduler` sets all parts to the same one, whereas `ReduceLROnPlateau`
-    lowers each by its factor.
+    Good for: networks that are trained against each other, such as an adversary, which often needs
+    a lower rate; a pretrained encoder that should change slowly. Misleads with callbacks that know
+    only one rate: `LearningRateScheduler` sets the rates of all parts to the same value, whereas
+    `ReduceLROnPlateau` lowers each by its factor.
 
     Args:
-        model: a Keras model that has its weights, with everything frozen that will be.
-        default: a Keras optimizer, of all the weights that no part names.
-        **parts: by the name of an attribute of the model that is a layer or a network, such as
-            `discriminator` or `encoder`: a Keras optimizer; or a learning rate (a number or a
-            schedule), for an optimizer that is otherwise as `default`. 0 is no training at all.
+        model: a Keras model that is built, with its frozen layers already frozen.
+        default: a Keras optimizer for all other weights.
+        **parts: for attributes of the model that are layers or networks, such as `discriminator` or
+            `encoder`, a Keras optimizer; or a learning rate (a number or a schedule), which gives
+            the part an optimizer like `default` with that rate. A rate of 0 means no training.
 
     Returns:
         A `keras.optimizers.MultiOptimizer`, whose `optimizers` are those of the parts and
-        `default`. It finds the weights by what they belong to, whatever their names are, and is
-        saved and loaded with the model. Without any part, `default` itself.
+        `default`. It finds the weights by the part that they belong to, whatever their names, and
+        is saved and loaded with the model. Without any part, it is `default` itself.
 
     Example:
 
@@ -55,15 +55,15 @@ def optimizers(model, default, /, **parts):
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class PartMap(OptimizerMap):
-    """Which optimizer a trainable variable has: that of the part of the model that it belongs to.
+    """A map from each trainable variable to the optimizer of the part that it belongs to.
 
     Names of variables may occur twice, and may differ in a model that is loaded, but their order
-    is that of the model; so parts are kept as places in `model.trainable_variables`.
+    doesn't. So parts are stored as positions in `model.trainable_variables`.
 
     Args:
-        default_optimizer: that of all other variables.
-        optimizer_map: the optimizers of the parts, by their names.
-        places: for each part, the places of its variables among all the trainable ones.
+        default_optimizer: the optimizer of all other variables.
+        optimizer_map: the optimizers of the parts, by the parts' names.
+        places: for each part, the positions of its variables among all the trainable ones.
         shapes: the shapes of all the trainable ones.
     """
 
@@ -74,7 +74,7 @@ class PartMap(OptimizerMap):
         self.part_of = {}
 
     def find(self, variables):
-        """Take `variables` for all the trainable ones of the model."""
+        """Use `variables` as the model's trainable variables."""
         shapes = [list(v.shape) for v in variables]
         if shapes != self.shapes:
             other = "" if len(shapes) != len(self.shapes) else ", of other shapes"
@@ -130,7 +130,7 @@ def check_optimizer(name, value):
 
 
 def optimizer_of_part(name, given, default):
-    """The optimizer that is `given`, or `default` once more with the rate that is."""
+    """Return the optimizer that is `given`, or one like `default` with the rate that is given."""
     if isinstance(given, numbers.Real) and not isinstance(given, bool):
         given = check_number(name, given, minimum=0)
     elif not isinstance(given, LearningRateSchedule):
@@ -150,7 +150,7 @@ def check_distinct(given):
 
 
 def places_of_part(model, name):
-    """The places of the part's variables among the model's trainable ones."""
+    """Return the positions of the part's variables among the model's trainable ones."""
     part = getattr(model, name, None)
     if not isinstance(part, keras.Layer):
         raise ValueError(
@@ -174,9 +174,9 @@ def places_of_part(model, name):
 
 
 def names_of_parts(model):
-    """The names of the model's attributes that are layers with trainable variables."""
+    """Return the names of the model's attributes that are layers with trainable variables."""
     members = dict(vars(model))
-    if keras.backend.backend() == "torch":  # where layers are modules, and kept apart
+    if keras.backend.backend() == "torch":  # where layers are modules, stored separately
         members |= model.named_children()
     return [
         name

@@ -1,4 +1,4 @@
-"""What Keras models have in common whose loss is their own: their training, and compiled verbs."""
+"""The base class of Keras models that have their own loss: their training and compiled verbs."""
 
 import functools
 
@@ -15,22 +15,23 @@ from keras_aevae.engine.whole_steps import WholeSteps, give_back_state, whole_or
 class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
 
-    # What the loss is, and what to do instead of giving one.
+    # What the loss is, and how to choose it instead of passing one.
     about_loss = ""
 
     def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As in Keras, without a loss: it is the model's own. All arguments are optional."""
+        """Compile the model as Keras's `compile` does, but without a loss, which is the model's
+        own. All arguments are optional."""
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
         super().compile(optimizer=optimizer, **kwargs)
         self.forget_compiled()
 
     def forget_compiled(self):
-        """Compile the verbs anew: something that they know was changed."""
+        """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)
 
     def compile_from_config(self, config):
-        # Keras compiles a reloaded model only where `compile` is its own.
+        # Keras compiles a reloaded model only if its `compile` is Keras's own.
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -60,9 +61,9 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         return self.test_function
 
     def recorded(self, kind, force):
-        """Keras's function of a "train" or "test" step; on TensorFlow one that takes steps as a
-        whole, with a fused Adam where there is no XLA; on PyTorch its operations are recorded,
-        unless the step is the user's own or is to run eagerly."""
+        """Return Keras's function of a "train" or "test" step. On TensorFlow it takes steps as a
+        whole, with a fused Adam where there is no XLA. On PyTorch its operations are recorded,
+        unless the step is the user's own or must run eagerly."""
         made = getattr(self, f"{kind}_function")
         if made is not None and not force:
             return made
@@ -88,16 +89,16 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
 
     def batch_to_build_from(self, iterator):
-        """This worker's part of the first batch, where TensorFlow has several workers: Keras takes
-        the mean of the workers' parts, and fails."""
+        """Return this worker's part of the first batch if TensorFlow has several workers: Keras
+        would take the mean of the workers' parts, and fail."""
         if not replicas.of_tensorflow_workers(self.distribute_strategy):
             return None
         return replicas.local_batch(self.distribute_strategy, iterator)
 
     def call_compiled(self, method, *tensors, **settings):
-        """`method(*tensors, **settings)`, compiled and without gradients, on one batch.
+        """Return `method(*tensors, **settings)` for one batch, compiled and without gradients.
 
-        `method` is a method of the model on tensors; `settings` are part of what is compiled.
+        `method` is a method of the model that takes tensors; `settings` are compiled in.
         """
         give_back_state(self)  # a callback may ask while the model is trained
         known = self.__dict__.setdefault("_compiled", {})
@@ -108,7 +109,7 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
 
 
 def weighted_mean(values, sample_weight=None):
-    """The mean of `values`, shape (batch,), weighted; 0 where all weights are."""
+    """Return the weighted mean of `values`, shape (batch,); 0 if all weights are 0."""
     if sample_weight is not None:
         sample_weight = ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
     return replicas.weighted_mean(values, sample_weight)

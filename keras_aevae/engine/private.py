@@ -1,8 +1,8 @@
 """The one file that names private attributes and internal modules of Keras, TensorFlow and PyTorch.
 
-Such names may change in any release. Each has one function here, whose docstring says what it gives
-and what happens where a release doesn't have the name. `tests/engine/test_private.py` asks for each
-by its name, so that a new release fails in one place.
+Such names may change in any release. Each is used by one function here, whose docstring says what
+it does and what happens if a release doesn't have the name. `tests/engine/test_private.py` tests
+for each name, so that a new release fails in one place.
 """
 
 import contextlib
@@ -12,13 +12,13 @@ import threading
 import keras
 import numpy as np
 
-# The method in which Keras's optimizers on PyTorch move all weights at once. Whoever replaces it in
-# a Keras without that name changes nothing: the optimizer stays Keras's own, which is slower.
+# The method in which Keras's optimizers on PyTorch update all weights at once. If a release of
+# Keras lacks it, replacing it changes nothing: the optimizer stays Keras's own, which is slower.
 PARALLEL_UPDATE = "_parallel_update_step"
 
 
 def missing(name, remedy):
-    """The error to raise where this release of a framework doesn't have `name`."""
+    """Return the error to raise if this release of a framework doesn't have `name`."""
     return RuntimeError(
         f"`{name}` must be there for this. Received: a release without it (Keras "
         f"{keras.version()}, backend {keras.backend.backend()!r}). {remedy}"
@@ -29,15 +29,14 @@ def missing(name, remedy):
 
 
 def called_by_fit(settings):
-    """Whether `settings`, the keywords of `evaluate`, say that it is called by Keras's `fit`, which
-    has its data already. Without the name this is False: the data are checked twice, which is
-    slower."""
+    """Return whether `settings`, the keywords of `evaluate`, come from Keras's `fit`, which has its
+    data already. Without the name this is False: the data are checked twice, which is slower."""
     return bool(settings.get("_use_cached_eval_dataset"))
 
 
 def layers_within(layer):
-    """`layer` and all layers in it, however deep. Without the name, layers in a layer that isn't a
-    model aren't seen."""
+    """Return `layer` and all layers in it, at any depth. Without the name, layers in a layer that
+    isn't a model are missing."""
     if hasattr(layer, "_flatten_layers"):
         return layer._flatten_layers()
     parts = getattr(layer, "layers", [])
@@ -45,11 +44,11 @@ def layers_within(layer):
 
 
 class BuildsFromOwnBatch:
-    """A mixin for Keras models, which Keras then builds from the batch that they choose.
+    """A mixin for Keras models that choose the batch from which Keras builds them.
 
     The model's `batch_to_build_from(iterator)` returns that batch, or None for Keras's choice.
-    Without the name Keras never asks: training with several TensorFlow workers then ends with
-    Keras's own error, all else works.
+    Without the name Keras never calls it: training with several TensorFlow workers then ends with
+    Keras's own error, and everything else works.
     """
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
@@ -110,11 +109,13 @@ def random_initializers():
 
 @contextlib.contextmanager
 def no_random_starts():
-    """A scope in which what this thread builds starts from zeros, for weights that are about to be
-    read. It replaces a method of Keras's classes, so only one may be open at a time.
+    """Return a scope in which this thread builds weights of zeros, to be read from a file.
 
-    JAX compiles each random start, shape by shape: some seconds for a model that reads in a tenth
-    of one. A class that this doesn't find starts at random, which is slower.
+    It replaces a method of Keras's classes, so only one may be open at a time.
+
+    JAX compiles each random initializer for each shape: this takes some seconds for a model that is
+    read in a tenth of a second. A class that this doesn't find initializes at random, which is
+    slower.
     """
     thread = threading.get_ident()
 
@@ -140,8 +141,8 @@ def no_random_starts():
 
 
 def adam_state(optimizer, variables):
-    """Adam's state of `variables`: the lists of their first moments, of their second ones and of
-    the largest of these (empty without `amsgrad`), as Keras variables. Without one of the names
+    """Return Adam's state of `variables`: the lists of their first moments, second moments and
+    largest second moments (empty without `amsgrad`), as Keras variables. Without one of the names
     this is None: Adam then stays Keras's own, which is slower."""
     try:
         places = [optimizer._get_variable_index(v) for v in variables]
@@ -153,8 +154,8 @@ def adam_state(optimizer, variables):
 
 
 def parallel_update(optimizer, gradients, variables, learning_rate):
-    """Move all weights as Keras does on PyTorch. It is called in place of that method only, so the
-    name is there."""
+    """Update all weights as Keras does on PyTorch. It is called only in place of that method, so
+    the name exists."""
     update = getattr(type(optimizer), PARALLEL_UPDATE)
     return update(optimizer, gradients, variables, learning_rate)
 
@@ -163,21 +164,21 @@ def parallel_update(optimizer, gradients, variables, learning_rate):
 
 
 def fused_adam_kernel():
-    """PyTorch's kernel for one step of Adam on a list of weights. Without the name this is None:
-    Adam then stays Keras's own, which is slower."""
+    """Return PyTorch's kernel for one step of Adam on a list of weights. Without the name this is
+    None: Adam then stays Keras's own, which is slower."""
     import torch
 
     return getattr(torch, "_fused_adam_", None)
 
 
 def is_fused_adam(operation):
-    """Whether a recorded operation is that kernel. Without the name nothing is."""
+    """Return whether a recorded operation is that kernel. Without the name this is False."""
     return str(operation) == "aten._fused_adam_.tensor_lr"
 
 
 def record(function, tensors):
-    """The tensor operations of `function(*tensors)`, a `torch.fx.GraphModule`. Without one of the
-    names a RuntimeError says so, and what was to be recorded runs eagerly, which is slower."""
+    """Record the tensor operations of `function(*tensors)` as a `torch.fx.GraphModule`. Without one
+    of the names a RuntimeError says so, and the function runs eagerly, which is slower."""
     import torch
 
     remedy = "It runs eagerly instead."
@@ -191,8 +192,8 @@ def record(function, tensors):
 
 
 def is_recording():
-    """Whether PyTorch's operations are being recorded now, by `record` or by PyTorch's own export.
-    Without the name this is False, and with it `record` goes."""
+    """Return whether PyTorch's operations are being recorded now, by `record` or by PyTorch's own
+    export. Without the name this is False, and `record` fails."""
     try:
         from torch.fx.experimental.proxy_tensor import get_proxy_mode
     except ImportError:
@@ -201,6 +202,6 @@ def is_recording():
 
 
 def schema(operation):
-    """What a recorded operation takes and returns, and what it writes to; None for what is no
-    operation of PyTorch. Without the name `record` refuses."""
+    """Return the schema of a recorded operation: its arguments and results, and what it writes to;
+    None if it isn't an operation of PyTorch. Without the name `record` raises an error."""
     return getattr(operation, "_schema", None)

@@ -2,10 +2,10 @@
 
 Run eagerly, a small step spends more time in the Python of layers, metrics and optimizers than in
 its arithmetic. Recorded, it is a list of tensor operations. JAX and TensorFlow trace their steps
-for the same reason, and the same rules hold: what is no operation on tensors happens while
-recording, once. So a number that changes in training must be a schedule or a variable, and what is
-frozen or replaced asks for another `compile`. What can't be recorded, such as a branch on a
-tensor's value, runs as it did, and the logger of this module says so.
+for the same reason, and the same rules hold: everything that isn't an operation on tensors happens
+once, while recording. So a number that changes in training must be a schedule or a variable, and a
+new `compile` is needed after layers are frozen or replaced. What can't be recorded, such as a
+branch on a tensor's value, runs eagerly, and this module's logger says so.
 """
 
 import contextlib
@@ -22,28 +22,29 @@ from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.recorded_graph import simplify
 from keras_aevae.engine.whole_steps import whole_or_undone
 
-# Shapes of arguments that one function is recorded for; beyond them it runs eagerly.
+# The number of argument shapes that one function is recorded for; beyond it, it runs eagerly.
 MOST_SHAPES = 16
 FIRST_SEEN, NEVER = "first seen", "never"
-# What is raised where something can't be recorded: RuntimeErrors and AssertionErrors by PyTorch's
-# stand-ins for tensors, TypeErrors by Python and NumPy when given one, ValueErrors by Keras, which
-# makes them of these.
+# The errors that are raised if something can't be recorded: RuntimeErrors and AssertionErrors by
+# PyTorch's stand-ins for tensors, TypeErrors by Python and NumPy when given one, ValueErrors by
+# Keras, which wraps these.
 NOT_RECORDABLE = (RuntimeError, AssertionError, TypeError, ValueError)
 
 
 class Recorded:
-    """`eagerly(*arguments)`, by recorded operations from the second call of the same shapes on.
+    """`eagerly(*arguments)`, replayed from recorded operations from the second call of a shape on.
 
     Args:
         eagerly: takes tensors (nested), returns tensors (nested); it may read and assign Keras
             variables, and no other state.
         step: function of (mapping, *arguments) that does the same, where `mapping` is a list of
-            pairs (variable, tensor): it reads the variables' values there and writes them there.
-        variables: function of nothing: all Keras variables that are read or assigned.
-        first: what to call instead of `eagerly` before there are operations; by default that.
-        compiled: hand the recorded operations to `torch.compile`.
-        name: what it is, for a warning where it can't be recorded; by default none is given.
-        around: function of nothing: a scope in which the operations are replayed.
+            pairs (variable, tensor): it reads the variables' values from these tensors and writes
+            them there.
+        variables: function without arguments: all Keras variables that are read or assigned.
+        first: the function to call while nothing is recorded; by default `eagerly`.
+        compiled: whether to pass the recorded operations to `torch.compile`.
+        name: a name for the warning if it can't be recorded; by default there is no warning.
+        around: function without arguments: a scope in which the operations are replayed.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Recorded:
         try:
             graph = private.record(flat_step, [tensor.detach() for tensor in tensors])
             check_literals(graph.graph)
-        except NOT_RECORDABLE as error:  # the same has just run eagerly, so it is no mistake
+        except NOT_RECORDABLE as error:  # the same has just run eagerly, so it isn't a mistake
             new = self.name and NEVER not in self.graphs.values()
             logging.getLogger(__name__).log(
                 logging.WARNING if new else logging.INFO,
@@ -123,14 +124,15 @@ class Recorded:
 
 
 def check_literals(graph):
-    """Raise if the graph reads a tensor that is neither given to it nor a number in the code."""
+    """Raise an error if the graph reads a tensor that is neither an argument nor a number in the
+    code."""
     for node in graph.find_nodes(op="get_attr"):
         if any(user.target is not torch.ops.aten.lift_fresh_copy.default for user in node.users):
             raise RuntimeError(f"it reads a tensor that is no Keras variable: {node.target}")
 
 
 class Scope(keras.StatelessScope):
-    """As in Keras's eager PyTorch, no gradient goes through what a variable was assigned."""
+    """A scope in which, as in eager PyTorch, no gradient passes through assigned values."""
 
     def add_update(self, update):
         variable, value = update
@@ -138,13 +140,13 @@ class Scope(keras.StatelessScope):
 
 
 def write(scope, mapping, before=None):
-    """Copy the values that variables have in `scope` to their tensors in `mapping`, where they
-    aren't the ones from `before` (by default `mapping`'s own)."""
+    """Copy the values that variables have in `scope` to their tensors in `mapping`, unless they are
+    those from `before` (by default `mapping`'s own)."""
     changed = []
     for (variable, tensor), (_, old) in zip(mapping, before or mapping):
         new = scope.get_current_value(variable)
         if new is not old:
-            # A copy of its own, should it be another variable's tensor.
+            # Make a copy, in case it is another variable's tensor.
             changed.append((tensor, new.detach().clone()))
     with torch.no_grad():
         for tensor, new in changed:
@@ -152,7 +154,7 @@ def write(scope, mapping, before=None):
 
 
 def recorded_function(model, function):
-    """`function(*tensors)` of `model`, without gradients."""
+    """Return `function(*tensors)` of `model`, recorded and without gradients."""
 
     def eagerly(*arguments):
         with torch.no_grad():
@@ -168,12 +170,14 @@ def recorded_function(model, function):
 
 
 def loss_tracker(model):
-    """The metric in which Keras's step keeps the mean of the loss: the first of that name."""
+    """Return the metric in which Keras's step keeps the mean of the loss: the first of that
+    name."""
     return next(metric for metric in model.metrics if metric.name == "loss")
 
 
 def recorded_step(model, eagerly, training):
-    """Keras's training or test step of `model`; `eagerly` is Keras's own function of the data."""
+    """Return Keras's training or test step of `model`, recorded; `eagerly` is Keras's own function
+    of the data."""
     compiled = model.jit_compile is True
 
     def forward(data):

@@ -1,6 +1,6 @@
-"""PyTorch: a recorded graph with fewer operations, and the same results but for rounding.
+"""PyTorch: a recorded graph with fewer operations, and the same results up to rounding.
 
-Each operation costs a few microseconds, which a small model's step is made of.
+Each operation costs a few microseconds, which is most of the time of a small model's step.
 """
 
 import operator
@@ -9,15 +9,15 @@ import torch
 
 from keras_aevae.engine import private
 
-# The most numbers that a constant of a graph may have.
+# The largest number of values in a constant of a graph.
 MOST_NUMBERS = 1024
 
 
 def simplify(graph):
-    """Make `graph`, a `torch.fx.GraphModule`, shorter; return which of its inputs are still used,
-    and are to be given: a verb uses half of the weights."""
+    """Simplify `graph`, a `torch.fx.GraphModule`; return which of its inputs are still used and
+    must be given: a verb uses half of the weights."""
     fold_constants(graph)
-    graph.graph.eliminate_dead_code()  # what writes to a tensor is kept
+    graph.graph.eliminate_dead_code()  # operations that write to a tensor are kept
     places = graph.graph.find_nodes(op="placeholder")
     used = [bool(place.users) for place in places]
     for place in places:
@@ -30,11 +30,11 @@ def simplify(graph):
 
 
 def fold_constants(module):
-    """Compute once what depends on no input, such as the prior's scale: small tensors."""
+    """Compute small tensors that depend on no input, such as the prior's scale, only once."""
     graph, known = module.graph, {}
     exposed = sharing_memory([*written_to(graph), *graph.output_node().all_input_nodes])
     for node in list(graph.nodes):
-        if node in exposed:  # whose memory is changed, here or by the caller
+        if node in exposed:  # its memory is changed, here or by the caller
             continue
         if node.op == "get_attr":
             known[node] = getattr(module, node.target)
@@ -54,7 +54,7 @@ def fold_constants(module):
 
 
 def is_pure(node):
-    """Whether it is an operation of PyTorch's own that gives the same each time."""
+    """Return whether it is an operation of PyTorch's own that always gives the same result."""
     return (
         is_call(node)
         and node.target.namespace == "aten"
@@ -64,7 +64,7 @@ def is_pure(node):
 
 
 def written_to(graph):
-    """The nodes that some operation writes to."""
+    """Return the nodes that some operation writes to."""
     found = []
     for node in filter(is_call, graph.nodes):
         arguments = private.schema(node.target).arguments
@@ -76,7 +76,7 @@ def written_to(graph):
 
 
 def sharing_memory(nodes):
-    """`nodes`, and those that they are views of."""
+    """Return `nodes` and the nodes that they are views of."""
     found, pending = set(), list(nodes)
     while pending:
         node = pending.pop()
@@ -96,11 +96,11 @@ READ_BY = (
 
 
 def fuse_convolutions(graph):
-    """Convolutions of channels-last images: with their bias, and of images as they lie in memory.
+    """Fuse convolutions with their bias, and let them take channels-last images as they are.
 
-    Keras puts the channels first, in a copy, which PyTorch copies back; and adds the bias after.
-    The convolution moves to the place of the sum: nothing between them writes to what it takes,
-    since all writes are at the end (see `recorded.write`).
+    Keras moves the channels first, in a copy, which PyTorch copies back; and adds the bias
+    afterwards. The convolution moves to the place of that sum: nothing between them writes to its
+    inputs, since all writes are at the end (see `recorded.write`).
     """
     aten = torch.ops.aten
     for node in graph.find_nodes(op="call_function", target=aten.clone.default):

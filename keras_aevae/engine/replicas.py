@@ -1,28 +1,28 @@
-"""What replicas of a model tell each other within a training step.
+"""Communication between replicas of a model within a training step.
 
 Under TensorFlow's strategies and PyTorch's DistributedDataParallel each replica sees a part of the
-global batch, so what is taken over the batch must be taken over all the parts. JAX needs none of
-it: its one program sees the global batch. Where there is one replica, all of this does nothing.
+global batch, so a sum or a mean over the batch must include all the parts. JAX doesn't need this:
+its one program sees the global batch. With a single replica, these functions change nothing.
 """
 
 import keras
 from keras import ops
 
-# Set by `TorchDataParallel` while its processes share a training step:
-# that a process group exists does not mean that they do.
+# Set by `TorchDataParallel` while its processes share a training step: an existing process group
+# doesn't mean that they do.
 _torch = {"sharing": False}
 
-# The golden ratio of 2**32: multiples of it, modulo 2**32, lie far apart however many there are.
+# The golden ratio of 2**32: its multiples modulo 2**32 lie far apart, however many there are.
 SEED_SPACING = 0x9E3779B9
 
 
 def share_torch_steps(sharing):
-    """Whether PyTorch's processes are within a training step that they take together."""
+    """Set whether PyTorch's processes are within a training step that they take together."""
     _torch["sharing"] = sharing
 
 
 def tensorflow_context():
-    """TensorFlow's replica, or None where one device has the whole batch."""
+    """Return TensorFlow's replica context, or None if one device has the whole batch."""
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()
@@ -30,7 +30,7 @@ def tensorflow_context():
 
 
 def num_replicas():
-    """Replicas that take this training step together, each with a part of its batch."""
+    """Return the number of replicas that take this training step together."""
     if keras.backend.backend() == "tensorflow" and (context := tensorflow_context()):
         return context.num_replicas_in_sync
     if keras.backend.backend() == "torch" and _torch["sharing"]:
@@ -41,7 +41,7 @@ def num_replicas():
 
 
 def replica_index():
-    """Which of them this one is: from 0."""
+    """Return the index of this replica, from 0."""
     if keras.backend.backend() == "tensorflow":
         return tensorflow_context().replica_id_in_sync_group
     import torch
@@ -50,7 +50,7 @@ def replica_index():
 
 
 def sum_over_replicas(value):
-    """The sum of `value` over the replicas, without gradient between them."""
+    """Return the sum of `value` over the replicas, without gradient between them."""
     if num_replicas() == 1:
         return value
     value = ops.stop_gradient(value)
@@ -64,15 +64,16 @@ def sum_over_replicas(value):
 
 
 def of_first_replica(value):
-    """The first replica's `value`, for all of them."""
+    """Return the first replica's `value`, on all replicas."""
     if num_replicas() == 1:
         return value
     return sum_over_replicas(value * ops.cast(replica_index() == 0, value.dtype))
 
 
 def of_first_process(array):
-    """The first process's `array`, for all of JAX's, whose weights must be given the same values.
-    (PyTorch's are given the first's weights before the first step, TensorFlow's all the data.)"""
+    """Return the first process's `array` on all processes of JAX, whose weights must get the same
+    values. (PyTorch's get the first's weights before the first step, TensorFlow's get all the
+    data.)"""
     if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
         return array
     import jax
@@ -85,9 +86,9 @@ def of_first_process(array):
 
 
 def weighted_mean(values, weight=None, axis=None):
-    """The mean of `values` over the batch (or over all), as this replica's part in it: the mean
-    of what the replicas return is that over the global batch. 0 where all weights are, or where
-    the replica has no example."""
+    """Return this replica's part in the weighted mean of `values` over the batch (or over all
+    axes): the mean of the replicas' parts is the mean over the global batch. It is 0 if all weights
+    are 0 or the replica has no example."""
     if weight is None and num_replicas() == 1:
         return ops.mean(values, axis=axis)
     if weight is None:
@@ -97,19 +98,19 @@ def weighted_mean(values, weight=None, axis=None):
 
 
 def global_mean(values, axis=None):
-    """The mean of `values` over the global batch (or over all), without gradient."""
+    """Return the mean of `values` over the global batch (or over all axes), without gradient."""
     mean = ops.stop_gradient(weighted_mean(values, axis=axis))
     return sum_over_replicas(mean) / num_replicas()
 
 
 def part_of_loss(loss):
-    """What Keras's `train_step` takes for the `loss` of a replica: TensorFlow's optimizers add the
-    replicas' gradients up; PyTorch's DistributedDataParallel averages them itself."""
+    """Return the `loss` of a replica as Keras's `train_step` takes it: TensorFlow's optimizers add
+    up the replicas' gradients; PyTorch's DistributedDataParallel averages them itself."""
     return loss / num_replicas() if keras.backend.backend() == "tensorflow" else loss
 
 
-# Keras 3.15 doesn't train with several TensorFlow workers by itself (keras-team/keras#20585). Two
-# things stop it, and these mend them.
+# Keras 3.15 doesn't train with several TensorFlow workers by itself (keras-team/keras#20585). The
+# two functions below make it work.
 
 
 def of_default_strategy(strategy):
@@ -120,7 +121,7 @@ def of_default_strategy(strategy):
 
 
 def of_tensorflow_workers(strategy):
-    """Whether TensorFlow's `strategy` is of several workers: it has replicas on other machines."""
+    """Return whether TensorFlow's `strategy` has several workers: replicas on other machines."""
     import tensorflow as tf
 
     workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
@@ -128,8 +129,8 @@ def of_tensorflow_workers(strategy):
 
 
 def local_batch(strategy, iterator):
-    """This worker's part of the first batch, for Keras to build from, which would take the mean of
-    the workers' parts."""
+    """Return this worker's part of the first batch, for Keras to build from: Keras would take the
+    mean of the workers' parts."""
     _, _, distributed = next(iter(iterator))
     return keras.tree.map_structure(
         lambda value: strategy.experimental_local_results(value)[0], next(distributed)
@@ -137,8 +138,8 @@ def local_batch(strategy, iterator):
 
 
 def logs_of_replica(logs):
-    """A step's `logs` as Keras can reduce them: with several workers it takes their mean along a
-    batch axis, which scalars don't have."""
+    """Return a step's `logs` as Keras can reduce them: with several workers it takes their mean
+    along a batch axis, which scalars don't have."""
     if keras.backend.backend() != "tensorflow" or not tensorflow_context():
         return logs
     import tensorflow as tf
@@ -149,9 +150,10 @@ def logs_of_replica(logs):
 
 
 class SeedGenerator(keras.random.SeedGenerator):
-    """Keras's, with other noise on each replica: equal noise would tie their gradients together.
+    """Keras's seed generator, with different noise on each replica.
 
-    The state is the same on all of them, so that one checkpoint is enough.
+    Equal noise would make the replicas' gradients dependent. The state is the same on all of them,
+    so that one checkpoint is enough.
     """
 
     def next(self, ordered=True):

@@ -1,11 +1,11 @@
-"""Operations for PyTorch, `normal(seed, shape)` and `uniform(seed, shape)`: nothing but their seed
-matters."""
+"""Operations for PyTorch, `normal(seed, shape)` and `uniform(seed, shape)`, which depend on nothing
+but their arguments."""
 
 import torch
 
 
 def generator(seed):
-    # As Keras makes it of the two numbers of a seed generator's state.
+    # As Keras computes it from the two numbers of a seed generator's state.
     return torch.Generator(seed.device).manual_seed(int(seed.sum()) & 0xFFFFFFFF)
 
 

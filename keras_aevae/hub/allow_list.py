@@ -1,8 +1,8 @@
-"""Which classes a preset's config may name. Nothing in a config is executed."""
+"""The classes that a preset's config may name. Nothing in a config is executed."""
 
 import keras
 
-# Keras's own layers that only compute: no code, no files, no foreign modules in their configs.
+# Keras's layers that only compute: their configs hold no code, files or foreign modules.
 LAYERS = frozenset(
     """
     Activation ActivityRegularization Add AlphaDropout Attention Average AveragePooling1D
@@ -30,19 +30,19 @@ MODULES = frozenset(
         "keras.regularizers",
     }
 )
-# Marks in a functional model's config, not classes.
+# Markers in a functional model's config, which aren't classes.
 MARKS = frozenset({"__keras_tensor__", "__tuple__"})
 
 
 def allowed(entry):
-    """Whether the class that the config entry names may be made."""
+    """Return whether the class that the config entry names may be made."""
     name, module = str(entry.get("class_name")), str(entry.get("module"))
     if name in MARKS:
         return True
     if "module" not in entry:  # Keras would read it by older and laxer rules
         return False
-    # As in Keras, a registered name wins: ours, and what the user's own code has registered. It
-    # must be the class's own, since Keras looks at some class names before it.
+    # As in Keras, a registered name comes first: ours, or one that the user's code has registered.
+    # It must be the class's own name, since Keras looks up some class names before it.
     registered = entry.get("registered_name")
     found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     if found is not None:
@@ -55,7 +55,7 @@ def allowed(entry):
 
 
 def check_config(config, path):
-    """Raise unless every class in `config`, the content of `path`, may be made."""
+    """Raise an error unless every class in `config`, the content of `path`, may be made."""
     if isinstance(config, dict):
         if "class_name" in config and not allowed(config):
             name = config.get("registered_name") or config["class_name"]

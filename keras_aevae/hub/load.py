@@ -1,4 +1,4 @@
-"""Read a preset: every check comes before the model is handed out."""
+"""Read a preset: every check comes before the model is returned."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from keras_aevae.hub.store import CONFIG, FORMAT, METADATA, WEIGHTS, read_json, 
 
 
 def load(cls, preset, load_weights=True, overrides=None):
-    """The model of `preset`, which must be a `cls`. See `Autoencoder.from_preset`."""
+    """Return the model of `preset`, which must be a `cls`. See `Autoencoder.from_preset`."""
     directory = resolve(preset)
     metadata = read_json(directory / METADATA)
     if metadata.get("format") != FORMAT:
@@ -56,7 +56,7 @@ ONE_AT_A_TIME = threading.RLock()
 
 
 def check_sha256(path, expected):
-    """Raise unless the file is there and is the one whose hash the metadata holds."""
+    """Raise an error unless the file exists and has the hash that the metadata holds."""
     if not path.is_file():
         raise ValueError(
             f"The preset is incomplete: '{path}' is missing. Restore it, or pass "

@@ -1,4 +1,4 @@
-"""Write a preset: config, weights, metadata with their hash, and a card."""
+"""Write a preset: config, weights, metadata with their hashes, and a card."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from keras_aevae.hub.store import CARD, CONFIG, FORMAT, METADATA, WEIGHTS
 def save(model, directory, card, metadata):
     """Write `model` to `directory`. See `Autoencoder.save_to_preset`.
 
-    All files are made beside it first, and moved in with the metadata last, so that an interrupted
-    save leaves no preset that loads.
+    All files are written next to it first and then moved into it, the metadata last, so an
+    interrupted save leaves no preset that loads.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    # A copy without the optimizer, whose state is twice the weights and belongs to training.
+    # A copy without the optimizer's state, which is twice the size of the weights.
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     config = without_training(keras.saving.serialize_keras_object(copy))
@@ -48,7 +48,7 @@ def save(model, directory, card, metadata):
 
 
 def without_training(config):
-    """`config` without the optimizers and losses that its parts were compiled with."""
+    """Return `config` without the optimizers and losses that its parts were compiled with."""
     if isinstance(config, dict):
         return {k: without_training(v) for k, v in config.items() if k != "compile_config"}
     return [without_training(v) for v in config] if isinstance(config, list) else config

@@ -1,4 +1,4 @@
-"""Where presets are: the shipped ones by name and version, directories, and hubs."""
+"""The places of presets: the shipped ones by name and version, directories, and hubs."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,14 @@ CONFIG, METADATA, WEIGHTS, CARD = "config.json", "metadata.json", "model.weights
 
 
 def shipped():
-    """Directory of the shipped presets: inside the installed package, or beside it in a clone."""
+    """Return the directory of the shipped presets: in the package, or beside it in a clone."""
     package = Path(__file__).parents[1]
     inside = package / "presets"
     return inside if inside.is_dir() else package.parent / "presets"
 
 
 def preset_names():
-    """The shipped presets: dict from name to its versions, oldest first."""
+    """Return the shipped presets: a dict from name to versions, oldest first."""
     names = {}
     for metadata in sorted(shipped().glob(f"*/*/{METADATA}")):
         name, version = metadata.parts[-3:-1]
@@ -29,7 +29,7 @@ def preset_names():
 
 
 def resolve(preset):
-    """Directory of `preset`: a name, "name/version", a path, "hf://..." or "kaggle://..."."""
+    """Return the directory of a name, a "name/version", a path, "hf://..." or "kaggle://..."."""
     preset = str(preset)
     if preset.startswith("hf://"):
         return Path(hub_client("huggingface_hub", "hf").snapshot_download(preset[len("hf://") :]))
@@ -65,7 +65,7 @@ def hub_client(module, extra):
 
 
 def read_json(path):
-    """The JSON object in `path`, or an error that names the file."""
+    """Return the JSON object in `path`, or raise an error that names the file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -80,14 +80,15 @@ def read_json(path):
 
 
 def read_metadata(preset):
-    """The metadata of `preset`, as `resolve` takes it: recipe, measured numbers, and others."""
+    """Return the metadata of `preset` (as in `resolve`): recipe, measured numbers, and more."""
     return read_json(resolve(preset) / METADATA)
 
 
 class Presets:
-    """Class attribute: the shipped presets of that class and its subclasses, name to metadata.
+    """A class attribute that maps names to metadata of the class's shipped presets.
 
-    The metadata is that of the newest version: class, parameters, recipe and measured numbers.
+    It includes the presets of subclasses. The metadata is that of the newest version: class,
+    parameters, recipe and measured numbers.
     """
 
     def __get__(self, instance, owner):

@@ -13,7 +13,7 @@ from keras import ops
 from keras_aevae._checks import check_positive_integers
 from keras_aevae.layers.vector_quantizer import straight_through
 
-# Keeps tanh's ends off the next level (the paper's appendix A.1).
+# Keeps the ends of tanh away from the next level (appendix A.1 of the paper).
 MARGIN = 1e-3
 
 
@@ -21,10 +21,11 @@ MARGIN = 1e-3
 class FiniteScalarQuantizer(keras.layers.Layer):
     """Rounds each dimension of a vector to one of a few levels: a fixed grid of codes.
 
-    No codebook, no loss terms, and next to no collapse: a replacement of `VectorQuantizer` with the
-    same methods. The codes are `num_codes`, the product of the levels. Misleads when compared with
-    a VectorQuantizer of as many codes at the same width: the grid has only `len(levels)`
-    dimensions, so let a dense layer or a 1x1 convolution before and after it change the width.
+    It has no codebook and no loss terms, hardly ever collapses, and has the same methods as
+    `VectorQuantizer`, which it can replace. There are `num_codes` codes, the product of the levels.
+    Misleads when compared with a VectorQuantizer of as many codes at the same width: the grid has
+    only `len(levels)` dimensions, so change the width before and after it by a dense layer or a 1x1
+    convolution.
 
     Args:
         levels: number of levels of each dimension, integers of 2 or more; the paper advises 5 or
@@ -34,10 +35,10 @@ class FiniteScalarQuantizer(keras.layers.Layer):
         z: vectors, shape (batch, ..., len(levels)).
 
     Returns:
-        quantized: codes within [-1, 1], of z's shape, in the policy's compute dtype; the gradient
-            passes straight through the rounding.
-        indices: int32, shape (batch, ...); the first dimension's level counts in ones, the
-            second's in `levels[0]`s, and so on.
+        quantized: codes within [-1, 1], of z's shape, in the compute dtype of the policy; the
+            gradient passes straight through the rounding.
+        indices: int32, shape (batch, ...): the first dimension's level, plus the second's times
+            `levels[0]`, and so on.
 
     Example:
 
@@ -68,7 +69,7 @@ class FiniteScalarQuantizer(keras.layers.Layer):
                 f"Received: levels={levels!r}, with the product {self.num_codes}."
             )
         self.code_dim = len(self.levels)
-        # What a step of each dimension adds to the index.
+        # How much one level of each dimension adds to the index.
         self.basis = np.cumprod([1, *self.levels[:-1]]).astype("int32")
 
     def build(self, input_shape):
@@ -89,12 +90,12 @@ class FiniteScalarQuantizer(keras.layers.Layer):
         return quantized, ops.cast(indices, "int32")
 
     def bound(self, z):
-        """z, squeezed to where rounding gives `levels` different integers around 0."""
+        """Squeeze z to an interval in which rounding gives `levels` different integers around 0."""
         levels = np.asarray(self.levels)
         reach = (levels - 1) * (1 - MARGIN) / 2
-        # An even number of integers has no middle: the interval is moved down by a half, and z
-        # by a shift that lets 0 stay near 0. The paper's tan is within 1 % of the exact atanh,
-        # and finite at 2 levels too.
+        # An even number of integers has no middle: the interval is moved down by a half, and z by a
+        # shift that keeps 0 near 0. The paper's tan is within 1 % of the exact atanh, and also
+        # finite at 2 levels.
         offset = np.where(levels % 2 == 0, 0.5, 0.0)
         shift = np.tan(offset / reach)
         reach, offset, shift = (ops.cast(a, "float32") for a in (reach, offset, shift))
@@ -107,18 +108,18 @@ class FiniteScalarQuantizer(keras.layers.Layer):
         return level / ops.cast(self.half(), "float32")
 
     def embed(self, indices):
-        """Codes of `indices`, shape (...): float32, shape (..., len(levels))."""
+        """Return the codes of `indices`, shape (...): float32, shape (..., len(levels))."""
         indices = ops.cast(indices, "int32")[..., None]
         levels = ops.convert_to_tensor(np.asarray(self.levels, "int32"))
         digits = ops.mod(ops.floor_divide(indices, ops.convert_to_tensor(self.basis)), levels)
         return self.scale(ops.cast(digits - self.half(), "float32"))
 
     def terms(self, z, quantized, indices):
-        """No terms: the codes are fixed, and tanh keeps the inputs near them."""
+        """Return no terms: the codes are fixed, and tanh keeps the inputs near them."""
         return {}
 
     def start_from(self, z):
-        """Nothing to start: the codes are fixed."""
+        """Do nothing, as the codes are fixed."""
 
     def compute_output_spec(self, z):
         return (

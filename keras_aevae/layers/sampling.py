@@ -10,23 +10,23 @@ from keras_aevae.engine import replicas
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Sampling(keras.layers.Layer):
-    """One draw z from the distribution whose parameters it is given, with gradients through them.
+    """Draws z from the distribution with the given parameters, with gradients through them.
 
     For the diagonal Gaussian, `z = z_mean + exp(z_log_var / 2) * noise` with noise from N(0, I):
     Kingma & Welling 2014, section 2.4, https://arxiv.org/abs/1312.6114. The noise is drawn and
     scaled in float32 whatever the dtype policy, and z is cast to the policy's compute dtype.
-    It samples in inference too: use the mean itself where you want no noise.
+    It also samples in inference: use the mean itself if you want no noise.
 
     Args:
         distribution: name of the posterior family, such as "diagonal_gaussian".
-        seed: integer, or None for a random one (which `keras.utils.set_random_seed` fixes).
-            The torch backend adds a counter to it, so neighbouring seeds overlap there: keep
-            seeds of different layers far apart.
+        seed: integer, or None for a random one (which `keras.utils.set_random_seed` fixes). The
+            torch backend adds a counter to it, so neighbouring seeds overlap there: keep the seeds
+            of different layers far apart.
 
     Call arguments:
         parameters: the family's parameters, a list of tensors of shape (batch, latent_dim), in
             the order of the family's constructor: `[z_mean, z_log_var]`.
-        num_samples: draws for each example; None for one, without an axis of its own.
+        num_samples: number of draws for each example; None for one, without an axis of draws.
 
     Returns:
         z, shape (batch, latent_dim), or (batch, num_samples, latent_dim).
@@ -62,7 +62,7 @@ class Sampling(keras.layers.Layer):
         return ops.cast(z, self.compute_dtype)
 
     def check_parameters(self, parameters):
-        # A lone tensor has a length too: it must not pass for the list.
+        # A single tensor has a length too: it must not be taken for the list.
         is_list = isinstance(parameters, (list, tuple))
         if not is_list or len(parameters) != len(self.family.parameters):
             received = f"{len(parameters)} tensors" if is_list else "no list"

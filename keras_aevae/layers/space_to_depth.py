@@ -13,8 +13,8 @@ class SpaceToDepth(keras.layers.Layer):
     """Each block of 2x2 pixels becomes one pixel of 4 times the channels.
 
     (batch, height, width, channels) -> (batch, height / 2, width / 2, 4 * channels). Height and
-    width must be even. Loses nothing; a convolution after it is a strided one, at the speed of an
-    ordinary one on every backend.
+    width must be even. Nothing is lost. Followed by a convolution, it is a strided convolution, at
+    the speed of an ordinary one on every backend.
 
     Example:
 
@@ -51,8 +51,7 @@ class DepthToSpace(keras.layers.Layer):
     """The inverse of `SpaceToDepth`: each pixel becomes 2x2 pixels of a quarter of the channels.
 
     (batch, height, width, 4 * channels) -> (batch, 2 * height, 2 * width, channels). After a
-    convolution it is sub-pixel up-sampling: what a transposed convolution covers, without its
-    checkerboards.
+    convolution it is sub-pixel up-sampling: a transposed convolution without its checkerboards.
 
     Example:
 

@@ -16,43 +16,43 @@ from keras_aevae.engine.argmax import argmax
 from keras_aevae.engine.noise import uniform
 
 TERMS = {"ema": ("commitment",), "gradient": ("codebook", "commitment")}
-# Inputs that `start_from` clusters at most: enough for some dozens per code, in seconds.
+# The most inputs that `start_from` clusters: enough for some dozens per code, in seconds.
 LARGEST_START = 20_000
-# An average usage below this counts as none: sum / size would divide by 0.
+# An average usage below this counts as 0: sum / size would divide by 0.
 SMALLEST_SIZE = 1e-10
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class VectorQuantizer(keras.layers.Layer):
-    """Replaces each vector by the nearest of `num_codes` learned codes, and says which one it was.
+    """Replaces each vector by the nearest of `num_codes` learned codes, and gives its index.
 
         index = argmin_k |z - e_k|,   quantized = e_index
 
     The gradient passes straight through, as if `quantized` were `z`. Good for: discrete codes, on
     which a powerful prior can be learned afterwards. Misleads when the codebook collapses: most
-    codes are never used and the loss doesn't show it; watch the perplexity of the indices, which
-    is the number of codes in effective use. The reconstruction of a collapsed codebook is that of
-    a far smaller one.
+    codes are then never used, which the loss doesn't show. Watch the perplexity of the indices,
+    which is the number of codes in effective use: a collapsed codebook reconstructs like a far
+    smaller one.
 
     Args:
         num_codes: number of codes, 2 or more.
         update: how the codes follow the data. "ema": each is the moving average of the vectors
             assigned to it (appendix A.1 of the paper), faster and without a learning rate;
             "gradient": it is a weight of the model, trained by the term "codebook".
-        decay: of the moving averages. The first 1 / (1 - decay) batches weigh equally, so that the
-            averages lean towards no starting value, and no smoothing is needed: a code without
-            inputs stays where it is.
-        revive_below: with "ema", a code that wins fewer inputs per batch than this, on average,
-            is moved to a random input of the batch (Jukebox, Dhariwal et al. 2020,
+        decay: decay of the moving averages. The first 1 / (1 - decay) batches have equal weights,
+            so the averages aren't biased towards their starting values and need no smoothing: a
+            code without inputs stays where it is.
+        revive_below: with "ema", a code that gets fewer inputs per batch than this, on average, is
+            moved to a random input of the batch (Jukebox, Dhariwal et al. 2020,
             https://arxiv.org/abs/2005.00341, section 3.1, restarts below 1, with thousands of
             inputs per code). Keep it well below the inputs per batch divided by `num_codes`; 0
-            for never.
-        seed: integer, or None for a random one, of the first codes and of the restarts.
+            turns it off.
+        seed: integer seed of the first codes and of the restarts, or None for a random one.
 
     Call arguments:
         z: vectors, shape (batch, ..., code_dim).
-        training: True to let the codes follow under "ema". They stay if the layer is frozen
-            (`trainable = False`).
+        training: True to move the codes under "ema". They stay where they are if the layer is
+            frozen (`trainable = False`).
 
     Returns:
         quantized: codes, shape (batch, ..., code_dim), float32 whatever the policy.
@@ -101,7 +101,7 @@ class VectorQuantizer(keras.layers.Layer):
             )
         self.code_dim = input_shape[-1]
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: self.code_dim})
-        # The layer's autocast is about its inputs only.
+        # The layer's `autocast=False` holds for its inputs only.
         wide = {"dtype": "float32", "autocast": False}
         bound = 1.0 / self.num_codes
         self.codebook = self.add_weight(
@@ -123,7 +123,7 @@ class VectorQuantizer(keras.layers.Layer):
 
     def call(self, z, training=None):
         z = ops.cast(z, "float32")
-        # Stopped here, so that no gradient gets into the state that is made from it.
+        # The gradient is stopped here, so that none reaches the state that is computed from it.
         vectors = ops.stop_gradient(z)
         indices = self.nearest(vectors)
         quantized = straight_through(z, self.embed(indices))
@@ -132,20 +132,20 @@ class VectorQuantizer(keras.layers.Layer):
         return quantized, indices
 
     def nearest(self, vectors):
-        """Index of the code nearest to each of `vectors`, shape (..., code_dim): shape (...)."""
+        """Return the indices, shape (...), of the codes nearest to `vectors` (..., code_dim)."""
         codebook = ops.stop_gradient(ops.convert_to_tensor(self.codebook))
-        # |z|^2 less |z - e|^2, since |z|^2 is the same for all codes: (..., num_codes)
+        # |z|^2 - |z - e|^2, as |z|^2 is the same for all codes: (..., num_codes)
         closeness = 2.0 * ops.matmul(vectors, ops.transpose(codebook)) - ops.sum(
             ops.square(codebook), axis=-1
         )
         return argmax(closeness)
 
     def follow(self, vectors, nearest):
-        """Move the averages, and the codes with them: equations 6 to 8 of the paper."""
+        """Update the averages, and the codes with them: equations 6 to 8 of the paper."""
         ones = ops.ones_like(vectors[:, 0])
         count = ops.segment_sum(ones, nearest, num_segments=self.num_codes)
         total = ops.segment_sum(vectors, nearest, num_segments=self.num_codes)
-        # Over the global batch: so the codebook is the same on every replica.
+        # Sums over the global batch keep the codebook the same on every replica.
         count, total = map(replicas.sum_over_replicas, (count, total))
         self.num_batches.assign_add(1.0)
         rate = ops.maximum(1.0 / self.num_batches, 1.0 - self.decay)
@@ -163,7 +163,7 @@ class VectorQuantizer(keras.layers.Layer):
             drawn = ops.cast(drawn * ops.cast(size_of_batch, "float32"), "int32")
             inputs = ops.take(vectors, ops.minimum(drawn, size_of_batch - 1), axis=0)
             inputs = replicas.of_first_replica(inputs)
-            # As if the code had won its input once a batch: time to find more.
+            # As if the code had got this input once per batch: it has time to get more.
             fresh = max(1.0, self.revive_below)
             size = ops.where(dead, fresh, size)
             sums = ops.where(dead[:, None], fresh * inputs, sums)
@@ -173,18 +173,18 @@ class VectorQuantizer(keras.layers.Layer):
         self.codebook.assign(codes)
 
     def embed(self, indices):
-        """Codes of `indices`, shape (...): float32, shape (..., code_dim)."""
+        """Return the codes of `indices`, shape (...): float32, shape (..., code_dim)."""
         return ops.take(self.codebook.value, ops.cast(indices, "int32"), axis=0)
 
     @property
     def term_names(self):
-        """Names of what `terms` returns."""
+        """Names of the terms that `terms` returns."""
         return TERMS[self.update]
 
     def terms(self, z, quantized, indices):
-        """The loss's terms by name (equation 3 of the paper): shape (batch,), unreduced.
+        """Return the terms of the loss by name (equation 3 of the paper), each of shape (batch,).
 
-        `commitment`, |z - sg(e)|^2, draws the input to its code; `codebook`, |sg(z) - e|^2, draws
+        `commitment`, |z - sg(e)|^2, moves the input to its code; `codebook`, |sg(z) - e|^2, moves
         the code to its inputs. Both are sums over all other axes.
         """
         z = ops.cast(z, "float32")
@@ -195,11 +195,11 @@ class VectorQuantizer(keras.layers.Layer):
         return {name: terms[name] for name in self.term_names}
 
     def start_from(self, z):
-        """Put the codes at the centres of clusters (k-means) of the array `z`, (n, ..., code_dim).
+        """Move the codes to the centres of clusters (k-means) of the array `z`, (n, ..., code_dim).
 
-        Call it once, before training, with what the encoder gives for some of the data: a codebook
-        that starts amid its inputs seldom collapses. Where `z` has no more distinct vectors than
-        there are codes, these are the codes, repeated with a little noise to fill up.
+        Call it once, before training, with the encoder's outputs for some of the data: a codebook
+        that starts among its inputs seldom collapses. If `z` has no more distinct vectors than
+        there are codes, the codes are these vectors, repeated with a little noise.
         """
         from sklearn.cluster import KMeans
         from sklearn.utils import check_random_state
@@ -229,7 +229,8 @@ class VectorQuantizer(keras.layers.Layer):
             share = np.zeros(self.num_codes)
         self.codebook.assign(codes)
         if self.update == "ema":
-            # As after batches of `num_codes` inputs, of which each code won its share, or one.
+            # The state after batches of `num_codes` inputs, of which each code got its share, or
+            # one.
             size = np.maximum(self.num_codes * share, max(1.0, self.revive_below))
             self.cluster_size.assign(size)
             self.cluster_sum.assign(size[:, None] * codes)
@@ -256,10 +257,10 @@ class VectorQuantizer(keras.layers.Layer):
 
 
 def straight_through(z, value):
-    """`value`, exactly, with the gradient of `z`: Bengio et al. 2013, arxiv.org/abs/1308.3432."""
+    """Return `value` with the gradient of `z`: Bengio et al. 2013, arxiv.org/abs/1308.3432."""
     return ops.stop_gradient(value) + (z - ops.stop_gradient(z))
 
 
 def sum_of_squares(x):
-    """Sum over all axes but the first."""
+    """Return the sum of squares over all axes but the first."""
     return ops.sum(ops.square(x), axis=tuple(range(1, len(x.shape))))

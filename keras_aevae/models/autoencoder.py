@@ -1,5 +1,5 @@
-"""The autoencoder, and the base of the zoo: the way of one batch, and the one place where a loss is
-reduced. What one asks of a trained model is in `verbs.py`.
+"""The autoencoder, which is the base class of every model: the steps of one batch, and its loss.
+The methods of a trained model are in `verbs.py`.
 
 Rumelhart, Hinton & Williams 1986, Learning Internal Representations by Error Propagation;
 Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
@@ -34,53 +34,55 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         loss = -log p(x | z = encoder(x))
 
     Good for: compression, denoising, features, anomaly scores. Misleads as a generator: nothing
-    presses its codes towards any known distribution, so a z drawn from N(0, I) may lie where no
-    code ever was. `fit_prior` learns afterwards where they are, and `sample` then draws from there.
+    moves its codes towards a known distribution, so a z drawn from N(0, I) may lie where there are
+    no codes. `fit_prior` learns afterwards where the codes are, and `sample` then draws from there.
 
-    It is also the base of the library's models. A relative says what is different: another
-    posterior or prior, terms of its own in `terms`, what the loss is made of in `coefficients`.
+    It is also the base class of the library's models. A subclass defines what differs: another
+    posterior or prior, its own terms in `terms`, and how they add up to the loss in `coefficients`.
 
     Args:
         encoder: a Keras model from data (batch, *data_shape) to features of any shape. The model
             adds the dense layer that turns them into the code.
-        decoder: a Keras model from codes (batch, latent_dim) to the likelihood's parameters:
-            (batch, *data_shape), the last axis `likelihood.outputs_per_value` times as long, and
-            no activation: logits for the Bernoulli, means for the Gaussian. If it takes a grid,
-            (batch, height, width, channels), so must the encoder give one of that height and
-            width; the code is then that grid, flattened.
+        decoder: a Keras model from codes (batch, latent_dim) to the likelihood's parameters, of
+            shape (batch, *data_shape) with a last axis `likelihood.outputs_per_value` times as
+            long. It has no activation at the end: it gives logits for the Bernoulli, means for the
+            Gaussian. If it takes a grid (batch, height, width, channels), the encoder must give a
+            grid of the same height and width; the code is then that grid, flattened.
         latent_dim: number of latent dimensions; by default the decoder's.
         likelihood: p(x|z): "bernoulli" (also "binary_crossentropy"), "gaussian" (calibrated
             scale; also "mse": squared error), "categorical", "discretized_logistic", or a
             `keras_aevae.distributions.Likelihood`.
         posterior: q(z|x), how an input is stored: "point", "diagonal_gaussian", or a
             `keras_aevae.codes.Code`.
-        prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
-            models whose posterior has a density also a learned one: "gaussian_mixture",
-            "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
-        classes: where both networks are told a label beside each x or z: the number n of labels,
-            for 0..n-1, or a list of them, integers or strings. The networks take it one-hot.
-        condition_dim: where they are told a vector: its length. Give this or `classes`, or neither.
+        prior: p(z), from which `sample` draws codes until `fit_prior` is called: "standard_normal";
+            or, for models whose posterior has a density, a learned prior: "gaussian_mixture",
+            "vamp_prior" or a `keras_aevae.distributions.LearnedPrior`.
+        classes: the labels, if both networks take a label beside each x or z: their number n, for
+            the labels 0..n-1, or a list of integers or strings. The networks take labels one-hot.
+        condition_dim: the length of the vector, if both networks take a vector instead. Give
+            `classes`, `condition_dim` or neither.
         seed: integer seed of the posterior's noise, or None for a random one.
 
     Call arguments:
-        inputs: data x, shape (batch, *data_shape); of a conditional model the pair (x, condition).
+        inputs: data x, shape (batch, *data_shape); a conditional model takes the pair
+            (x, condition).
 
     Returns (from a call, and from `predict`) a dict:
-        z_mean (and what else the posterior has): shape (batch, latent_dim).
+        z_mean (and the posterior's other parameters): shape (batch, latent_dim).
         z: the code, shape (batch, latent_dim).
         decoder_output: the likelihood's parameters.
         reconstruction: E[x|z], shape (batch, *data_shape).
 
-    The names are the same in training and otherwise. Where a model draws several z for each
-    example, `z` and `decoder_output` have an axis of them after the batch.
+    The names are the same in training and in inference. If a model draws several z for each
+    example, `z` and `decoder_output` have an axis of draws after the batch axis.
 
     Raises:
         ValueError: if the networks don't fit each other, the data or `latent_dim`.
 
     `fit` takes arrays, `(x, target)` pairs for denoising, `tf.data`, `PyDataset`, `DataLoader` or
-    generators, with sample weights; the weighted mean over the batch divides by the sum of the
-    weights. Every term shows by its name in the progress bar, `evaluate` and `History`, in nats
-    per example, summed over the data's values.
+    generators, with sample weights; a weighted mean over the batch is divided by the sum of the
+    weights. The progress bar, `evaluate` and `History` show every term by its name, in nats per
+    example, summed over the data's values.
 
     Example:
 
@@ -144,7 +146,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     @property
     def condition_dim(self):
-        """Length of the condition that both networks are given; 0: they are given none."""
+        """Length of the condition vector that both networks take; 0 if they take none."""
         return 0 if self.condition is None else self.condition.length
 
     @property
@@ -161,14 +163,14 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     @property
     def fitted_prior(self):
-        """The p(z) that `fit_prior` fitted, or None: `sample`, `elbo` and `log_likelihood` use it
+        """The prior that `fit_prior` fitted, or None. `sample`, `elbo` and `log_likelihood` use it
         in place of `prior`."""
         return self.code.fitted[0] if self.code.fitted else None
 
-    # The way of one batch
+    # The steps of one batch
 
     def unpack(self, inputs):
-        """`(x, c)` of what the model is called on: c is None, or a vector for each example."""
+        """Split the model's inputs into `(x, c)`: c is None, or the vectors of the condition."""
         if self.condition is None:
             return inputs, None
         x, condition = inputs
@@ -182,17 +184,17 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return self.without_one_draw(outputs)
 
     def infer(self, inputs, training=None):
-        """What q(z|x) is made of, by name: `z_mean`, ..., shape (batch, latent_dim)."""
+        """Return the parameters of q(z|x) by name: `z_mean`, ..., of shape (batch, latent_dim)."""
         x, condition = self.unpack(inputs)
         outputs = self.code.infer(self.encoder(join(x, condition), training=training))
         return outputs if condition is None else {"condition": condition, **outputs}
 
     def draw(self, outputs, training=None):
-        """`z`, draws from q(z|x): shape (batch, num_draws, latent_dim)."""
+        """Return `z`, draws from q(z|x), of shape (batch, num_draws, latent_dim)."""
         return self.code.draw(outputs, self.num_draws, training)
 
     def generate(self, outputs, training=None):
-        """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
+        """Return `decoder_output`, the parameters of p(x|z): shape (batch, num_draws, ...)."""
         z, condition = outputs["z"], outputs.get("condition")
         draws = z.shape[1]
         if draws > 1 and condition is not None:
@@ -202,7 +204,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return {"decoder_output": ops.reshape(params, (-1, draws, *params.shape[1:]))}
 
     def expected(self, outputs):
-        """E[x|z], shape (batch, *data_shape): its mean over the draws of z."""
+        """Return E[x|z], averaged over the draws of z: shape (batch, *data_shape)."""
         mean = self.likelihood.mean(outputs["decoder_output"])
         return mean[:, 0] if mean.shape[1] == 1 else ops.mean(mean, axis=1)
 
@@ -211,15 +213,15 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     @property
     def num_draws(self):
-        """Draws of z for each example in a call."""
+        """Number of draws of z for each example in a call."""
         return 1
 
     def without_one_draw(self, outputs):
-        """`outputs` as a call returns them: where there is one draw, without an axis of it."""
+        """Return `outputs` as a call does: without an axis of draws if there is only one draw."""
         return self.each_drawn(outputs, lambda value: ops.squeeze(value, axis=1))
 
     def with_one_draw(self, outputs):
-        """`outputs` of a call as the equations take them: always with an axis of draws."""
+        """Return the `outputs` of a call with an axis of draws, which the equations expect."""
         return self.each_drawn(outputs, lambda value: ops.expand_dims(value, axis=1))
 
     def each_drawn(self, outputs, function):
@@ -229,43 +231,44 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return {k: function(v) if k in drawn else v for k, v in outputs.items()}
 
     def p(self, fitted=False):
-        """p(z) at this instant, a distribution: the model's own prior, or if `fitted` the one that
-        `fit_prior` fitted, where there is one."""
+        """Return the current p(z) as a distribution: the model's own prior or, if `fitted`, the
+        prior that `fit_prior` fitted, if there is one."""
         return self.code.p(self.posterior_at, fitted)
 
     def posterior_at(self, x):
-        """What q(z|x) is made of at data x, without training."""
+        """Return the parameters of q(z|x) at data x, in inference mode."""
         return self.infer(x, training=False)
 
     def log_conditional(self, x, outputs):
-        """log p(x|z_k) of the draws z_k in `outputs`, shape (num_draws, batch)."""
+        """Return log p(x|z_k) of the draws z_k in `outputs`, shape (num_draws, batch)."""
         return self.likelihood.log_prob(x, draws_first(outputs, "decoder_output"))
 
     def terms(self, x, outputs):
-        """The loss's terms by name: each of shape (batch,), in nats, unreduced.
+        """Return the terms of the loss by name, each of shape (batch,), in nats, unreduced.
 
         Args:
             x: the data to reconstruct, shape (batch, *data_shape).
-            outputs: what the steps above returned: `z` and `decoder_output` have an axis of draws
-                after the batch.
+            outputs: the dict that the steps above returned; `z` and `decoder_output` have an axis
+                of draws after the batch axis.
         """
         return {"reconstruction": -ops.mean(self.log_conditional(x, outputs), axis=0)}
 
     def batch_terms(self, x, outputs):
-        """Terms that mix the examples of a batch, by name: scalars, from the arguments of `terms`.
+        """Return the terms that mix the examples of a batch: scalars, by name.
 
-        `evaluate` shows them; `evaluate_terms`, which is about single examples, doesn't have them.
-        Where several replicas train together, each returns its part: the mean of the parts is the
-        term (`keras_aevae.engine.replicas.weighted_mean` gives such a part).
+        The arguments are those of `terms`. `evaluate` shows these terms; `evaluate_terms` leaves
+        them out, since it returns terms of single examples. If several replicas train together,
+        each returns its part, and the term is the mean of the parts
+        (`keras_aevae.engine.replicas.weighted_mean` computes such a part).
         """
         return {}
 
     def coefficients(self):
-        """The loss as a sum of terms: what each is multiplied by. Other terms are only shown."""
+        """Return the weight of each term in the loss, by name. Terms without one are only shown."""
         return {"reconstruction": 1.0}
 
     def example_terms(self, x, outputs):
-        """`terms`, and NaN where an example's condition is a label that the model doesn't know."""
+        """Return `terms`, with NaN for examples whose label the model doesn't know."""
         terms = self.terms(x, outputs)
         if self.condition is None:
             return terms
@@ -273,10 +276,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The scalar loss: the one place where terms are weighed, reduced and tracked.
+        """Return the scalar loss. Only here are terms weighted, reduced and tracked.
 
-        Keras's own `train_step` on each backend calls it, which is how the terms of any relative,
-        such as the VAE's KL, join in training unchanged on TensorFlow, JAX and PyTorch.
+        Keras's own `train_step` on each backend calls it. So the terms of any subclass, such as the
+        VAE's KL, are trained in the same way on TensorFlow, JAX and PyTorch.
         """
         target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
         outputs = self.with_one_draw(y_pred)
@@ -294,7 +297,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return after_forward(replicas.part_of_loss(loss))
 
     def track(self, terms, of_batch, sample_weight):
-        """Show the terms: means over all examples, and over the batches by their sizes."""
+        """Update the shown means of the terms: over examples, or over batches by their sizes."""
         size = ops.shape(next(iter(terms.values())))[0]
         for tracker in self.trackers:
             if tracker.name in terms:
@@ -329,10 +332,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
                 self.frozen_with_encoder.remove(i)
 
     def fit(self, x=None, y=None, **kwargs):
-        """As in Keras, with the data checked before any training.
+        """Train the model as Keras's `fit` does; the data are checked first.
 
         `y` is a target to reconstruct in place of `x` (denoising), not a label. All other arguments
-        go by keyword.
+        are keyword arguments.
         """
         x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
@@ -348,20 +351,20 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return super().fit(x, y, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
-        """As in Keras, with the data checked first."""
+        """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
         if not private.called_by_fit(kwargs):
             x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         return super().evaluate(x, y, **kwargs)
 
     def check_fit(self, x, y=None, sample_weight=None):
-        """Check data to train on; return `x` and `y` as Keras is to be given them."""
+        """Check the training data; return `x` and `y` as Keras takes them."""
         x = check_fit_data(x, y, self.check_batch)
         # Keras drops the weights of arrays that come without a target.
         return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
 
     def check_batch(self, inputs, y=None):
-        """Check arrays to train on: `inputs`, and the target `y` if there is one. Return the
-        inputs as the model is to be called on them."""
+        """Check arrays of training data: `inputs` and, if given, the target `y`. Return the inputs
+        as the model takes them."""
         inputs = tuple(inputs) if is_pair(inputs) else inputs
         support = self.likelihood.support
         inputs = self.check_inputs(inputs, support=support if y is None else None)
@@ -371,12 +374,12 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     @property
     def start_size(self):
-        """Examples that `start_from` wants before the first training step."""
+        """Number of examples that `start_from` needs before the first training step."""
         return self.code.start_size
 
     def start_from(self, x):
-        """Set what starts from data: `fit` calls it before the first training step, with the first
-        `start_size` examples; call it yourself before a training loop of your own."""
+        """Initialize the weights that start from data. `fit` calls it before the first training
+        step with the first `start_size` examples; in your own training loop, call it yourself."""
         encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
         self.code.start_from(x, encode)
 
@@ -414,12 +417,12 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
 
 def join(tensor, condition):
-    """What a network is called on: with a condition, both in a list."""
+    """Return the input of a network: the tensor, or a list of it and the condition."""
     return tensor if condition is None else [tensor, condition]
 
 
 def identifier_or_config(prior):
-    """A prior in a config: the name of a fixed one, or what makes a learned one again."""
+    """Return a prior's entry in a config: a fixed prior's name, a learned prior's config."""
     if isinstance(prior, keras.layers.Layer):
         return keras.saving.serialize_keras_object(prior)
     return prior.identifier

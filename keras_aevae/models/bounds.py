@@ -6,8 +6,8 @@ from keras import ops
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.inference import first_of, is_array, run_in_batches
 
-# Codes decoded at a time by `log_likelihood`: bounds its memory, whatever `num_samples`. More
-# of them fall out of the cache of a CPU.
+# The number of codes that `log_likelihood` decodes at a time: it bounds the memory, whatever
+# `num_samples`. Larger chunks don't fit in the cache of a CPU.
 ROWS_AT_A_TIME = 512
 
 
@@ -15,22 +15,23 @@ class Bounds:
     """A mixin of the models: the evidence lower bound, and log p(x) by importance sampling."""
 
     def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, verbose=0):
-        """Evidence lower bound of each example (beta = 1), nats.
+        """Compute the evidence lower bound of each example (beta = 1), in nats.
 
             E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))
 
-        p(z) is the prior that `fit_prior` fitted, where there is one, else the model's own.
+        p(z) is the prior that `fit_prior` fitted, if there is one, else the model's own.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            num_samples: draws of z for each example, over which the reconstruction term is
-                averaged, and the KL where it has no closed form (as under a learned prior).
-            condition: what a conditional model is given beside each x.
-            batch_size: examples at a time.
+            num_samples: number of draws of z for each example. The reconstruction term is averaged
+                over them, and so is the KL if it has no closed form (as under a learned prior).
+            condition: the condition of each x, for a conditional model.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
         Returns:
-            Array of shape (n,): unbiased for the ELBO, a lower bound of `log_likelihood`.
+            Array of shape (n,): an unbiased estimate of the ELBO, a lower bound of
+                `log_likelihood`.
         """
         self.check_stores("elbo", "distribution", "codebook")
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
@@ -54,20 +55,20 @@ class Bounds:
         return ops.mean(self.log_conditional(x, outputs), axis=0) - ops.mean(kl, axis=0)
 
     def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
-        """log p(x) of each example by importance sampling from the posterior, nats.
+        """Estimate log p(x) of each example by importance sampling from the posterior, in nats.
 
             log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
 
-        Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8. A lower bound in
-        expectation, tighter with more samples: print `num_samples` beside the number. It uses
-        exactly `num_samples` draws, and memory that doesn't grow with them.
+        Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8. In expectation it is a
+        lower bound, which is tighter with more samples: report `num_samples` beside the number. It
+        uses exactly `num_samples` draws, and its memory doesn't grow with them.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            num_samples: K, draws of z for each example.
-            condition: what a conditional model is given beside each x: the result is
+            num_samples: K, number of draws of z for each example.
+            condition: the condition of each x, for a conditional model: the result is
                 log p(x|condition).
-            batch_size: examples at a time.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -108,7 +109,7 @@ class Bounds:
         # log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch)
         p = self.code.p_of(prior, fitted=True)
         log_weights = self.log_conditional(x, outputs) + self.code.log_ratio(outputs, p)
-        # Of the last chunk, only the first `left` draws count.
+        # In the last chunk, only the first `left` draws count.
         counts = ops.arange(num_samples, dtype="float32")[:, None] < left
         log_weights = ops.where(counts, log_weights, -np.inf)
         # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
@@ -117,7 +118,7 @@ class Bounds:
         return new, total * ops.exp(largest - new) + added
 
     def check_stores(self, verb, *kinds):
-        """Raise unless the model stores an input as one of `kinds`."""
+        """Raise an error unless the model stores an input as one of `kinds`."""
         if self.stores not in kinds:
             raise ValueError(
                 f"`{verb}` needs a model that stores a {' or a '.join(kinds)}. Received: "

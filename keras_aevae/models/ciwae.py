@@ -17,8 +17,8 @@ class CIWAE(IWAE):
 
         loss = -(w ELBO + (1 - w) IWAE_K)
 
-    Good for: a choice between the VAE's good encoder (w = 1) and the IWAE's tight bound (w = 0).
-    Misleads when bounds of different w are compared: use `log_likelihood`.
+    Good for: choosing between the VAE's well-trained encoder (w = 1) and the IWAE's tight bound
+    (w = 0). Misleads when bounds of different w are compared: use `log_likelihood`.
 
     Args:
         num_samples: K.
@@ -43,7 +43,7 @@ class CIWAE(IWAE):
         self.elbo_weight = elbo_weight
 
     def bound(self, log_weights, to_encoder=None):
-        # The ELBO of K samples: the mean of the bounds of one sample each.
+        # The ELBO of K samples: the mean of the K bounds of one sample.
         one = None if to_encoder is None else to_encoder[None]
         each = self.importance_weighted(log_weights[None], one)
         iwae = self.importance_weighted(log_weights, to_encoder)

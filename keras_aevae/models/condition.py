@@ -1,8 +1,8 @@
-"""What a conditional model is told beside each x: a label of known classes, or a vector.
+"""The condition of a conditional model: a label of known classes, or a vector, for each x.
 
-Both kinds answer: `length` of the vector c that the networks are given, `each`, the shape and dtype
-of one condition, `check(condition, n)`, which returns an array of them for `n` examples, and
-`encode(condition)`, which makes c of a tensor of it.
+Both kinds have `length`, the length of the vector c that the networks take; `each`, the shape and
+dtype of one condition; `check(condition, n)`, which returns an array of `n` conditions; and
+`encode(condition)`, which turns a tensor of them into c.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from keras_aevae.engine.inference import as_numpy
 
 
 def get_condition(classes, condition_dim):
-    """The condition of these settings of a model; None for neither."""
+    """Return the condition that these arguments of a model describe, or None."""
     if classes is not None and condition_dim is not None:
         raise ValueError(
             "Give either `classes`, for labels, or `condition_dim`, for vectors. Received: "
@@ -26,14 +26,14 @@ def get_condition(classes, condition_dim):
 
 
 class Classes:
-    """Labels: c is one-hot. `labels` are all of them, or their number n for 0..n-1."""
+    """Conditions that are labels, and c one-hot: a list of labels, or their number for 0..n-1."""
 
     each = ((), "int32")
 
     def __init__(self, labels):
         self.labels = check_classes(labels)
         self.length = len(self.labels)
-        # What stands for the labels in tensors: integers for themselves, strings by their places.
+        # Tensors hold integer labels as they are, and strings by their positions.
         self.codes = [c if isinstance(c, int) else i for i, c in enumerate(self.labels)]
 
     def check(self, condition, n):
@@ -50,7 +50,7 @@ class Classes:
     def encode(self, condition):
         codes = ops.convert_to_tensor(np.array(self.codes, "int32"))
         one_hot = ops.equal(ops.cast(ops.reshape(condition, (-1, 1)), "int32"), codes)
-        # Later batches of a dataset can't be checked in `fit`: an unknown label makes NaN.
+        # `fit` can't check later batches of a dataset: an unknown label gives NaN.
         known = ops.any(one_hot, axis=-1, keepdims=True)
         return ops.where(known, ops.cast(one_hot, "float32"), np.nan)
 
@@ -59,7 +59,7 @@ class Classes:
 
 
 class Vectors:
-    """Vectors of `length` numbers, which are c themselves."""
+    """Conditions that are vectors of `length` numbers; c is the vector itself."""
 
     def __init__(self, length):
         self.length = check_positive_integer("condition_dim", length)
@@ -78,12 +78,12 @@ class Vectors:
 
 
 def is_unknown(c):
-    """Of which examples the vector c stands for an unknown label: shape (batch,)."""
+    """Return whether c stands for an unknown label, for each example: shape (batch,)."""
     return ops.any(ops.isnan(c), axis=-1)
 
 
 def check_shape_or_repeat(condition, n, each):
-    """`condition` as an array (n, *each), of that shape or of one example's, for all of them."""
+    """Return `condition` as an array (n, *each); one condition is repeated for all examples."""
     condition = as_numpy(condition)
     if condition.shape == each:
         return np.broadcast_to(condition, (n, *each))
@@ -98,7 +98,7 @@ def check_shape_or_repeat(condition, n, each):
 
 
 def check_classes(classes):
-    """The labels as a list: from their number, or from themselves."""
+    """Return the labels as a list, from their number or from a list of them."""
     if isinstance(classes, (int, np.integer)) and not isinstance(classes, bool):
         return list(range(check_positive_integer("classes", classes)))
     labels = list(classes) if isinstance(classes, (list, tuple, np.ndarray, range)) else []

@@ -11,31 +11,31 @@ from keras_aevae.models.vae import VAE
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class ConditionalVAE(VAE):
-    """A VAE whose encoder and decoder are both told a condition c: a label or a vector.
+    """A VAE whose encoder and decoder both take a condition c: a label or a vector.
 
         loss = -E_q(z|x,c)[log p(x|z,c)] + KL(q(z|x,c) || p(z))
 
     The prior doesn't depend on c, as in Kingma et al. 2014 (https://arxiv.org/abs/1406.5298), so z
-    holds what the condition doesn't say: style. Good for: samples of a chosen class, and changing
-    the condition while keeping z. Misleads when the decoder ignores c, since z may say the same:
-    compare samples of one z under several conditions.
+    holds what the condition doesn't determine: style. Good for: samples of a chosen class, and
+    changing the condition while z stays the same. Misleads when the decoder ignores c, since z may
+    contain it too: compare samples of one z under several conditions.
 
     Args:
         encoder: takes [x, c] and gives features.
-        decoder: takes [z, c] and gives the likelihood's parameters. `networks.mlp` and `conv` make
-            both with `condition_dim=`, the length of c.
-        classes: where conditions are labels: their number n, for 0..n-1, or a list of them,
-            integers or strings. c is then one-hot, of their number. (Keras takes no strings from
-            datasets: there, give the strings' places in the list.)
-        condition_dim: where they are vectors: their length. Give this or `classes`.
-        other arguments: as for `VAE`; its prior can't be a VampPrior.
+        decoder: takes [z, c] and gives the likelihood's parameters. `networks.mlp` and
+            `networks.conv` make both networks with `condition_dim=`, the length of c.
+        classes: the labels, if conditions are labels: their number n, for 0..n-1, or a list of
+            integers or strings. c is then one-hot. (Keras takes no strings from datasets: give the
+            strings' positions in the list there.)
+        condition_dim: the length of the vectors, if conditions are vectors. Give this or `classes`.
+        other arguments: as for `VAE`; the prior can't be a VampPrior.
 
-    It is a `VAE` that insists on a condition: any other model takes one, too, by the same
+    It is a `VAE` that requires a condition. Any other model also takes a condition, by the same
     arguments.
 
-    `fit`, `evaluate` and `predict` take the pair `(x, condition)` as x: `fit((x, labels))`, and
-    datasets of batches `((x, labels),)`. The verbs take `condition=`: one for each x or z, or
-    one for all.
+    `fit`, `evaluate` and `predict` take the pair `(x, condition)` as x: `fit((x, labels))`, or
+    datasets of batches `((x, labels),)`. Methods such as `encode` take `condition=`: one for each x
+    or z, or a single one for all.
 
     Example:
 

@@ -18,33 +18,35 @@ from keras_aevae.objectives.adversarial import check_discriminator
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class FactorVAE(VAE):
-    """A VAE that pays for dependence between its latent dimensions: their total correlation.
+    """A VAE that penalises dependence between its latent dimensions: their total correlation.
 
         loss = -ELBO + gamma KL(q(z) || prod_j q(z_j))                               (equation 2)
 
-    The KL is estimated by a discriminator D, the probability that z comes from q(z) and not from
-    the product of its marginals, made by permuting each dimension over the batch:
+    The KL is estimated by a discriminator. D(z) is the probability that z comes from q(z) and not
+    from the product of its marginals, whose samples are made by permuting each dimension over the
+    batch:
 
         total_correlation = log D(z) / (1 - D(z))                                    (equation 3)
         discriminator = -1/2 [log D(z) + log (1 - D(permuted z))]                    (algorithm 2)
 
     All three networks are trained in one step, as with any `keras_aevae.objectives.Adversary`: the
-    first term passes through a frozen D to the encoder, the second reaches D only. (The paper
-    permutes a second batch; here, as in most implementations, the same one.)
+    gradient of the first term passes through a frozen D to the encoder, that of the second reaches
+    D only. (The paper permutes a second batch; here, as in most implementations, the same batch is
+    permuted.)
 
     Good for: disentangled codes at less cost in reconstruction than a large beta. Misleads as a
-    measure: the estimate is as good as D, and low when D is weak; measure disentanglement where
-    factors are known. `loss` adds D's own, so follow the terms. Wants large batches: in one of 1
-    there is nothing to permute.
+    measure: the estimate is only as good as D, and too low when D is weak; measure disentanglement
+    on data whose factors are known. `loss` includes the discriminator's term, so watch the single
+    terms. It needs large batches: in a batch of 1 there is nothing to permute.
 
     Args:
         gamma: weight of the total correlation; 10 to 100 in the paper's sweeps.
         discriminator: a Keras model from codes (batch, latent_dim) to one logit (batch, 1); or the
             hidden units of a `keras_aevae.networks.discriminator`, by default the paper's. It is
-            called as in inference: no dropout, no batch statistics.
+            called in inference mode: without dropout or batch statistics.
         other arguments: as for `VAE`.
 
-    Example, with a rate of its own for the discriminator, as in the paper:
+    Example, in which the discriminator has its own learning rate, as in the paper:
 
     ```python
     from keras.optimizers import Adam
@@ -93,7 +95,7 @@ class FactorVAE(VAE):
         return ops.reshape(z, (-1, self.latent_dim))
 
     def permute(self, z):
-        """Each latent dimension of `z` in an order of its own over the batch (algorithm 1)."""
+        """Permute each latent dimension of `z` over the batch, independently (algorithm 1)."""
         noise = uniform(ops.shape(z), self.code.sampling.seed_generator)
         return ops.take_along_axis(z, ops.argsort(noise, axis=1), axis=1)
 

@@ -10,26 +10,26 @@ from keras_aevae.engine.export import export_function
 
 
 class Files:
-    """A mixin of the models: what they are read from and written to, beside Keras's own files."""
+    """A mixin of the models that reads and writes presets and exports."""
 
     presets = hub.Presets()
 
     @classmethod
     def from_preset(cls, preset, *, load_weights=True, **overrides):
-        """A pretrained model.
+        """Load a pretrained model.
 
         Args:
-            preset: a name ("vae_conv_mnist": its newest version; "vae_conv_mnist/1": that one), a
-                directory made by `save_to_preset`, "hf://user/repo" or "kaggle://...".
+            preset: a name ("vae_conv_mnist" for its newest version, "vae_conv_mnist/1" for version
+                1), a directory made by `save_to_preset`, "hf://user/repo" or "kaggle://...".
             load_weights: False for the architecture alone, with fresh weights.
             **overrides: constructor arguments to change, such as `beta=4.0`.
 
         Raises:
-            ValueError: unknown name or version, a preset of another class, or a damaged or unsafe
-                preset; the message names the file and the check that failed.
+            ValueError: if the name or version is unknown, or the preset is of another class,
+                damaged or unsafe; the message names the file and the check that failed.
 
-        Called on `Autoencoder` it finds the right class; on a relative it takes only presets of
-        that class or its subclasses. `Autoencoder.presets` lists what there is.
+        `Autoencoder.from_preset` finds the right class; a subclass loads only presets of itself or
+        of its own subclasses. `Autoencoder.presets` lists all presets.
 
         Example:
 
@@ -42,24 +42,24 @@ class Files:
         return hub.load(cls, preset, load_weights=load_weights, overrides=overrides)
 
     def save_to_preset(self, directory, *, card=None, metadata=None):
-        """Write config, weights, metadata and card to `directory`, for `from_preset` to read.
+        """Write the config, weights, metadata and card to `directory`, for `from_preset` to read.
 
         Args:
-            directory: where to; made if it isn't there.
+            directory: the directory to write to; it is made if it doesn't exist.
             card: Markdown text about the model; by default a short one.
             metadata: dict of facts to keep, such as measured test numbers.
         """
         hub.save(self, directory, card=card, metadata=metadata or {})
 
     def export(self, filepath, format="tf_saved_model", *, part=None, batch_size=None, **kwargs):
-        """Write the model, or half of it, as a file that runs without this library.
+        """Write the model, or its encoder or decoder, to a file that runs without this library.
 
-        What is written is deterministic: it gives what `encode`, `decode` and `reconstruct` give,
-        and draws no noise. To sample, export the decoder and draw z from the prior where it runs.
-        A model can be exported as soon as it is made, and is trained on as before.
+        The exported graph is deterministic: it gives what `encode`, `decode` and `reconstruct`
+        give, and draws no noise. To sample, export the decoder and draw z from the prior where it
+        runs. A model can be exported as soon as it is made, and can be trained further afterwards.
 
         Args:
-            filepath: where to. A folder for a SavedModel; else a file that ends as below.
+            filepath: a folder for a SavedModel; else a file with the extension given below.
             format: "tf_saved_model" (on TensorFlow and JAX), "onnx" (`.onnx`, on all three),
                 "torch" (`.pt2`, on PyTorch), "litert" (`.tflite`, on TensorFlow) or "openvino"
                 (`.xml`, on TensorFlow).
@@ -67,15 +67,15 @@ class Files:
                 "encoder" takes `x` and gives `z`; "decoder" takes `z` and gives `reconstruction`.
                 Inputs and outputs have these names. A conditional model's second input is
                 `condition`: int32 labels, shape (batch,), or float32 vectors. (Labels that are
-                strings go by their places in `classes`.)
-            batch_size: a fixed size of batches, which some devices ask for; None for any size.
-            **kwargs: `verbose=False` to print nothing; what else Keras's writer of the format
-                takes, such as `opset_version` for ONNX.
+                strings are given by their positions in `classes`.)
+            batch_size: a fixed batch size, which some devices need; None for any size.
+            **kwargs: `verbose=False` to print nothing; other arguments of Keras's writer of the
+                format, such as `opset_version` for ONNX.
 
         Raises:
-            ValueError: a format that the backend in use can't write; the message lists those that
-                it can.
-            ImportError: a package is missing; the message says what to install.
+            ValueError: if the backend in use can't write the format; the message lists the formats
+                that it can write.
+            ImportError: if a package is missing; the message says what to install.
 
         Example:
 
@@ -103,7 +103,7 @@ class Files:
         export_function(function, signature, filepath, format, **kwargs)
 
     def _exported(self, part, first, condition=None):
-        """A dict of what `part` of the model gives, by name, in alphabetical order."""
+        """Return the outputs of `part` of the model, by name, in alphabetical order."""
 
         def given(tensor):
             return tensor if condition is None else (tensor, condition)

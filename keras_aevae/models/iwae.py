@@ -19,16 +19,16 @@ GRADIENTS = ("reparameterized", "doubly_reparameterized")
 
 
 class Routed:
-    """A mixin of models whose encoder and decoder are trained on log-weights of their own.
+    """A mixin of models whose encoder and decoder are trained on separate log-weights.
 
-    These are equal in value. Where `routed`, the decoder, run twice in training, gives both:
+    The two are equal in value. If `routed`, the decoder runs twice in training and gives both: the
     gradients of the first reach the decoder and the prior, those of the second the encoder. (A
     compiler that sees that the values are the same runs it once.)
     """
 
-    # Whether there are two; else one pass gives the gradients of all.
+    # Whether there are two passes; else one pass gives all gradients.
     routed = True
-    # What of the posterior passes no gradient, so that the encoder's comes through the rest.
+    # The posterior's parameters through which no gradient passes in the encoder's log-weights.
     stops = ()
 
     @property
@@ -41,15 +41,15 @@ class Routed:
         if not training:
             generated = super().generate(outputs, training)
             return {**generated, "frozen_decoder_output": generated["decoder_output"]}
-        # The frozen pass first: it leaves no trace, so both have the same dropout.
+        # The frozen pass comes first: it leaves the state as it was, so both have the same dropout.
         with frozen(self):
             to_encoder = super().generate(outputs, training)
         to_decoder = super().generate({**outputs, "z": ops.stop_gradient(outputs["z"])}, training)
         return {**to_decoder, "frozen_decoder_output": to_encoder["decoder_output"]}
 
     def route(self, outputs):
-        """`(to_decoder, to_encoder)`: `outputs` whose gradients go there and nowhere else, the
-        second to be used within `frozen(self)`. Without routing `(outputs, None)`."""
+        """Return `(to_decoder, to_encoder)`: `outputs` whose gradients go to one of them only. Use
+        the second within `frozen(self)`. Without routing, return `(outputs, None)`."""
         if not self.routed:
             return outputs, None
         outputs = dict(outputs)
@@ -61,25 +61,25 @@ class Routed:
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class IWAE(Routed, VAE):
-    """A VAE trained on a tighter bound: K samples of each posterior, weighed by importance.
+    """A VAE trained on a tighter bound, from K importance-weighted samples of each posterior.
 
         loss = -log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)  (equation 8)
 
-    With K = 1 it is the VAE, its KL at the sample; it grows with K towards log p(x). Good for:
-    likelihood, more active latent dimensions, posteriors that the encoder's family can't match.
-    Misleads as a source of codes: the encoder's gradient drowns in noise as K grows (Rainforth et
-    al. 2018, https://arxiv.org/abs/1802.04537), which `gradient="doubly_reparameterized"`, `MIWAE`,
-    `PIWAE` and `CIWAE` mend, and q(z|x) itself is no longer close to p(z|x). A step costs K
-    decodings.
+    With K = 1 it is the VAE, with its KL estimated at the sample; as K grows, the bound approaches
+    log p(x). Good for: likelihood, more active latent dimensions, true posteriors that the
+    encoder's family can't match. Misleads as a source of codes: the noise in the encoder's gradient
+    grows relative to it as K grows (Rainforth et al. 2018, https://arxiv.org/abs/1802.04537), which
+    `gradient="doubly_reparameterized"`, `MIWAE`, `PIWAE` and `CIWAE` mend, and q(z|x) itself is no
+    longer close to p(z|x). A step costs K decodings.
 
-    Shows, beside `nll_bound` (the loss), the mean `reconstruction` and `kl` of the samples.
+    Beside `nll_bound` (the loss), it shows the mean `reconstruction` and `kl` of the samples.
 
     Args:
         num_samples: K.
         gradient: "reparameterized"; or "doubly_reparameterized", an estimator of the encoder's
-            gradient with less noise, for a second decoding of the same samples.
+            gradient with less noise, which decodes the same samples a second time.
         other arguments: as for `VAE`, without `free_bits`. `beta` is the power of p(z)/q(z|x) in
-            the weights: for warm-up; at 1 the bound is one.
+            the weights, for warm-up; the loss is a bound on log p(x) at 1.
 
     Example:
 
@@ -116,7 +116,7 @@ class IWAE(Routed, VAE):
         }
 
     def log_weights(self, x, outputs):
-        """log p(x|z_k) + beta (log p(z_k) - log q(z_k|x)), shape (draws, batch)."""
+        """Return log p(x|z_k) + beta (log p(z_k) - log q(z_k|x)), shape (draws, batch)."""
         log_ratio = self.code.log_ratio(outputs, self.p())
         return self.log_conditional(x, outputs) + self.number("beta") * log_ratio
 
@@ -124,15 +124,15 @@ class IWAE(Routed, VAE):
         return {"nll_bound": 1.0}
 
     def bound(self, log_weights, to_encoder=None):
-        """The bound of each example, nats, shape (batch,), from log-weights (draws, batch).
+        """Return the bound of each example, in nats, shape (batch,).
 
-        `to_encoder` are the same, where there are two of them: those whose gradient reaches the
-        encoder alone.
+        `to_encoder` holds the second log-weights, if there are two: those whose gradient reaches
+        the encoder alone.
         """
         return self.importance_weighted(log_weights, to_encoder)
 
     def importance_weighted(self, log_weights, to_encoder=None, axis=0):
-        """The bound of the samples along `axis`, on which those of the relatives are built."""
+        """Return the bound of the samples along `axis`, from which subclasses build theirs."""
         return importance_weighted_bound(log_weights, axis, to_encoder, self.number("beta"))
 
     @property
@@ -141,7 +141,7 @@ class IWAE(Routed, VAE):
 
     @property
     def stops(self):
-        # The encoder's gradient comes through z alone, and not through the density q(z|x).
+        # The encoder's gradient passes through z alone, not through the density q(z|x).
         return self.code.inferred
 
     def get_config(self):

@@ -17,9 +17,9 @@ class MIWAE(IWAE):
 
         loss = -1/M sum_m log 1/K sum_k w_mk
 
-    M = 1 is the IWAE, K = 1 the VAE with M samples. Good for: an encoder that learns, which many
-    samples in one bound prevent, at a bound tighter than the ELBO. Misleads where the bound itself
-    is compared: it is that of K samples, however large M is. A step costs M * K decodings.
+    M = 1 is the IWAE, K = 1 the VAE with M samples. Good for: an encoder that keeps learning, which
+    many samples in one bound prevent, with a bound tighter than the ELBO. Misleads when the bound
+    itself is compared: it is that of K samples, however large M is. A step costs M * K decodings.
 
     Args:
         num_samples: K, samples in each bound.

@@ -18,10 +18,10 @@ class PIWAE(MIWAE):
 
         decoder's gradient: -d IWAE_MK,   encoder's gradient: -d MIWAE(M, K)
 
-    Good for: the tight bound where it helps (the decoder) and the informative gradient where the
-    tight bound hurts (the encoder). Misleads as one loss: there is none whose gradient this is;
-    the one shown is IWAE's. A step costs 2 * M * K decodings (less where the compiler sees that
-    they are the same).
+    Good for: the tight bound for the decoder, where it helps, and an informative gradient for the
+    encoder, which the tight bound hurts. Misleads as one loss: no loss has this gradient; the one
+    shown is the IWAE's. A step costs 2 * M * K decodings (fewer if the compiler sees that they are
+    the same).
 
     Args:
         num_samples: K, samples in each of the encoder's bounds.

@@ -16,7 +16,7 @@ from keras_aevae.objectives import free_bits
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class VAE(Autoencoder):
-    """Stores each input as a distribution q(z|x), and pays for what it says beyond the prior.
+    """Stores each input as a distribution q(z|x), at a cost: its KL to the prior.
 
         loss = -E_q(z|x)[log p(x|z)] + beta KL(q(z|x) || p(z))                       (equation 3)
 
@@ -32,14 +32,14 @@ class VAE(Autoencoder):
             stores a distribution.
         beta: weight of the KL: a number, a schedule over training steps, such as
             `keras_aevae.objectives.LinearWarmUp` or any Keras learning rate schedule, or a scalar
-            variable. Above 1: fewer nats, more disentangled codes (beta-VAE); below 1: no longer a
-            bound. It may be set at any time, `model.beta = 0.5`, by a callback in `fit` too.
-            `evaluate` uses the value that the next training step would.
-        free_bits: nats per latent dimension that cost nothing; None for none. They show as a term
-            of their own, a statistic of the batch.
-        num_samples: draws of z for each example, in training and evaluation, over which the terms
-            are averaged. With more than one, `z` and `decoder_output` of a call have an axis of
-            them after the batch.
+            variable. Above 1 the codes hold fewer nats and are more disentangled (beta-VAE); below
+            1 the loss is no longer a bound. It may be set at any time, `model.beta = 0.5`, also by
+            a callback in `fit`. `evaluate` uses the value of the next training step.
+        free_bits: nats per latent dimension that cost nothing, or None. They are shown as a
+            separate term, a statistic of the batch.
+        num_samples: number of draws of z for each example, in training and evaluation, over which
+            the terms are averaged. With more than one, `z` and `decoder_output` of a call have an
+            axis of draws after the batch axis.
 
     Example:
 

@@ -16,16 +16,17 @@ class VampPriorVAE(VAE):
         p(z) = 1/K sum_k q(z|u_k)                                                    (equation 9)
         loss = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || p(z))
 
-    with the KL at one sample, since it has no closed form. Good for: likelihood, few holes (what
-    `sample` draws is where codes are), fewer inactive dimensions. Misleads when the KL is compared
-    with that of another prior: it is cheaper here by what the prior has learned.
+    The KL is estimated at one sample, since it has no closed form. Good for: likelihood, few holes
+    (`sample` draws from where the codes are), fewer inactive dimensions. Misleads when its KL is
+    compared with that under another prior: it is lower here because the prior has learned.
 
-    `VAE(prior=VampPrior(...))` is the same model; so any other relative takes this prior, and this
-    one takes another, such as `GaussianMixture`.
+    `VAE(prior=VampPrior(...))` is the same model. Any other model with a density also takes this
+    prior, and this model takes another one, such as `GaussianMixture`.
 
     Args:
-        num_components: K, pseudo-inputs that start as training data; by default 500.
-        prior: in their place a `VampPrior` of your own making, or another prior.
+        num_components: K, the number of pseudo-inputs, which start as training data; by default
+            500.
+        prior: a `VampPrior` that you made, or another learned prior, instead of `num_components`.
         other arguments: as for `VAE`.
 
     Example:

@@ -1,4 +1,5 @@
-"""The verbs: arrays or datasets in, NumPy arrays out, batched and compiled."""
+"""The methods of a trained model (the verbs). They take arrays or datasets and return NumPy arrays,
+batched and compiled."""
 
 import functools
 
@@ -20,22 +21,22 @@ from keras_aevae.engine.inference import (
 
 
 class Verbs:
-    """What one asks of an autoencoder once it is trained: `encode`, `decode`, `sample`, ...
+    """A mixin of the models with the methods of a trained model: `encode`, `decode`, `sample`, ...
 
-    They stand on the steps of one batch, which the model has (`unpack`, `infer`, `draw`,
-    `generate`, `expected` and `terms`), and on its `code`, which knows how inputs are stored.
+    They are built on the model's steps of one batch (`unpack`, `infer`, `draw`, `generate`,
+    `expected` and `terms`), and on its `code`, which defines how inputs are stored.
     """
 
     def run(self, method, x, *, batch_size, verbose, **settings):
-        """`method(x, **settings)` over all the batches of `x`: an array."""
+        """Return `method(x, **settings)` over all the batches of `x`, as an array."""
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose)
 
     def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None):
-        """Check what a verb was given; return it as the model is called on it.
+        """Check the data that a method was given; return them as the model takes them.
 
-        Arrays are checked: their shape (by default the data's), their values, their `support`.
-        So is each batch of a dataset, when its turn comes.
+        An array is checked at once: its shape (by default the data's), its values and its
+        `support`. Each batch of a dataset is checked when it is read.
         """
         settings = {"name": name, "shape": shape or self.data_shape, "support": support}
         if is_array(first_of(x)):
@@ -77,19 +78,19 @@ class Verbs:
         return x, self.condition.check(condition, len(x))
 
     def check_codes(self, z, condition=None):
-        """Check codes and their condition, as `check_inputs` does data."""
+        """Check codes and their condition, as `check_inputs` checks data."""
         return self.check_inputs(z, condition, name="z", shape=(self.latent_dim,))
 
     def encode(self, x, *, condition=None, sample=False, batch_size=128, verbose=0):
-        """Codes of `x`: the centre of q(z|x), or with `sample` a draw from it.
+        """Encode `x`: return the centre of q(z|x) or, with `sample`, a draw from it.
 
-        The centre of a Gaussian is its mean, that of a codebook's code the nearest codes.
+        The centre of a Gaussian is its mean; the centre of a codebook's code is the nearest codes.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            condition: what a conditional model is given beside each x.
+            condition: the condition of each x, for a conditional model.
             sample: draw from q(z|x) instead of taking its centre.
-            batch_size: examples at a time.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -109,15 +110,15 @@ class Verbs:
         return self.infer(inputs, training=False)["z_mean"]
 
     def decode(self, z, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0):
-        """Data of codes `z`: E[x|z], or with `noise` a draw from p(x|z).
+        """Decode codes `z`: return E[x|z] or, with `noise`, a draw from p(x|z).
 
         Args:
             z: codes, shape (n, latent_dim).
-            condition: what a conditional model is given beside each z.
+            condition: the condition of each z, for a conditional model.
             noise: draw x from p(x|z) instead of taking its mean. A mean of black and white pixels
-                is grey; a draw is black and white, and each pixel is drawn by itself.
-            seed: integer, for the same draws again on the same backend.
-            batch_size: codes at a time.
+                is grey; a draw is black and white, and its pixels are drawn independently.
+            seed: integer; the same seed gives the same draws on the same backend.
+            batch_size: number of codes per batch.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -145,10 +146,10 @@ class Verbs:
         return self.likelihood.mean(self._decoder_output(inputs))
 
     def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
-        """`x` through the centre of q(z|x) and back: array of shape (n, *data_shape).
+        """Encode `x` to the centre of q(z|x) and decode it: array of shape (n, *data_shape).
 
-        No noise is drawn, so it is a little sharper than `predict`'s `reconstruction`, which
-        decodes a draw.
+        No noise is drawn, so the result is a little sharper than the `reconstruction` of `predict`,
+        which decodes a draw.
         """
         inputs = self.check_inputs(x, condition)
         return self.run(self._reconstruct, inputs, batch_size=batch_size, verbose=verbose)
@@ -161,33 +162,32 @@ class Verbs:
     def sample(
         self, num_samples=1, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0
     ):
-        """New data: codes drawn from p(z), decoded.
+        """Generate new data: draw codes from p(z) and decode them.
 
-        p(z) is the prior that `fit_prior` fitted, where there is one, else the model's own. Good
-        for looking at what a model has learned. Misleads for a model whose codes aren't like its
-        prior, such as a plain autoencoder: most of its bad samples come from the prior, not from
-        its decoder (Ghosh et al. 2020, https://arxiv.org/abs/1903.12436), and `fit_prior` mends
-        that.
+        p(z) is the prior that `fit_prior` fitted, if there is one, else the model's own. Good for:
+        looking at what a model has learned. Misleads for a model whose codes aren't like its prior,
+        such as a plain autoencoder: most of its bad samples come from the prior, not from its
+        decoder (Ghosh et al. 2020, https://arxiv.org/abs/1903.12436), and `fit_prior` mends that.
 
         Args:
-            num_samples: how many.
-            condition: what a conditional model is given beside each z.
+            num_samples: number of samples.
+            condition: the condition of each sample, for a conditional model.
             noise: draw x from p(x|z) instead of taking its mean E[x|z].
-            seed: integer, for the same samples again on the same backend.
-            batch_size: examples at a time.
+            seed: integer; the same seed gives the same samples on the same backend.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (num_samples, *data_shape).
         """
         inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
-        # The noise of x has a seed of its own, far from that of z.
+        # The noise of x has its own seed, far from that of z.
         second = None if seed is None else (seed + 2**30) % 2**31
         return self.run_decoder(inputs, noise, second, batch_size=batch_size, verbose=verbose)
 
     def sample_codes(self, num_samples=1, *, seed=None, **settings):
-        """Codes drawn from p(z), as `sample` decodes them: array of shape (num_samples,
-        latent_dim). Other arguments are those of the prior's own `sample`."""
+        """Draw codes from p(z), as `sample` does: array of shape (num_samples, latent_dim). Other
+        arguments are passed on to the prior's `sample`."""
         num_samples = check_positive_integer("num_samples", num_samples)
         seed = None if seed is None else check_seed(seed)
         z = self.code.sample(num_samples, self.p(fitted=True), seed=seed, **settings)
@@ -196,22 +196,22 @@ class Verbs:
     def fit_prior(
         self, x, prior="gaussian", *, condition=None, batch_size=128, verbose=0, **settings
     ):
-        """Fit p(z) to the codes of `x`: `sample`, `elbo` and `log_likelihood` then use it.
+        """Fit p(z) to the codes of `x`, for `sample`, `elbo` and `log_likelihood` to use.
 
-        Training goes on with the model's own prior; fit again after it. The fitted prior is saved
-        with the model. Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
+        Training still uses the model's own prior; call `fit_prior` again after more training. The
+        fitted prior is saved with the model. Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
 
         Good for: samples of a model whose codes aren't like its prior. Misleads as a better model:
-        the codes are the same, and a prior that is fitted too well to few of them decodes to the
+        the codes are the same, and a prior that is fitted too closely to few codes decodes to the
         training data.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            prior: "gaussian", of full covariance; "gaussian_mixture"; for a codebook
+            prior: "gaussian", with a full covariance; "gaussian_mixture"; for a codebook
                 "autoregressive"; or a prior that has a `fit`, such as a
                 `keras_aevae.distributions.FittedMixture` or a compiled `AutoregressivePrior`.
-            condition: what a conditional model is given beside each x.
-            batch_size: examples at a time.
+            condition: the condition of each x, for a conditional model.
+            batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
             settings: the arguments of `FittedMixture` (`num_components`, `seed`) or of
                 `AutoregressivePrior` and its `fit` (`epochs`, `callbacks`, ...).
@@ -238,9 +238,9 @@ class Verbs:
         return self.code.root(self._encode_draw(inputs))
 
     def set_prior(self, prior):
-        """Use a prior that is fitted already, as `fit_prior` does; None for the model's own again.
+        """Use a prior that is already fitted; None restores the model's own prior.
 
-        The model keeps a copy, which it doesn't train.
+        The model keeps a copy and doesn't train it.
         """
         fitted = self.code.fitted
         fitted.clear()
@@ -253,10 +253,10 @@ class Verbs:
         self.forget_compiled()
 
     def evaluate_terms(self, x, *, condition=None, batch_size=128, verbose=0):
-        """The loss's terms of each example, unweighted: a dict of arrays of shape (n,), in nats.
+        """Return the unweighted loss terms of each example: a dict of arrays (n,), in nats.
 
-        What `evaluate` reports is their mean. Terms that mix the examples of a batch are shown
-        there only. The reconstruction term of an example is the usual anomaly score.
+        `evaluate` reports their means, and also the terms that mix the examples of a batch, which
+        are left out here. The reconstruction term of an example is the usual anomaly score.
         """
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         return self.run(self._evaluate_terms, inputs, batch_size=batch_size, verbose=verbose)
@@ -268,14 +268,15 @@ class Verbs:
     def interpolate(
         self, start, end, steps=8, *, condition=None, method="linear", batch_size=128, verbose=0
     ):
-        """Data along the path between the codes of `start` and those of `end`.
+        """Decode points on the path between the codes of `start` and those of `end`.
 
         Args:
             start, end: data, both of shape (n, *data_shape).
-            steps: points on the path, both ends included.
-            condition: what a conditional model is given beside each pair, the same on all its path.
+            steps: number of points on the path, both ends included.
+            condition: the condition of each pair, for a conditional model; it is the same along the
+                path.
             method: "linear", or "spherical": along the arc, which keeps the distance from the
-                origin typical of a high-dimensional Gaussian (White 2016,
+                origin that is typical of a high-dimensional Gaussian (White 2016,
                 https://arxiv.org/abs/1609.04468).
 
         Returns:
@@ -295,7 +296,7 @@ class Verbs:
             )
         path = PATHS[method](a[:, None], b[:, None], np.linspace(0, 1, steps)[None, :, None])
         z = path.reshape(-1, self.latent_dim).astype("float32")
-        if self.condition_dim:  # that of the start, along the whole path
+        if self.condition_dim:  # the condition of the start, along the whole path
             z = (z, np.repeat(inputs[1], steps, axis=0))
         decoded = self.run(self._decode, z, **settings)
         return decoded.reshape(len(a), steps, *self.data_shape)

@@ -22,30 +22,31 @@ class VQVAE(Autoencoder):
 
         loss = -log p(x|z) + |sg[z_e] - e|^2 + beta |z_e - sg[e]|^2                  (equation 3)
 
-    z_e is the encoder's output, e the nearest code of each of its vectors, sg a stopped gradient,
-    and z has the value e and passes its gradient on to z_e. The second term moves the codebook;
-    with `VectorQuantizer(update="ema")`, the default, averages do (appendix A.1), and with a
-    `FiniteScalarQuantizer` there is neither codebook nor term.
+    z_e is the encoder's output, e the nearest code of each of its vectors, and sg stops the
+    gradient. z has the value of e and passes its gradient on to z_e. The second term moves the
+    codebook. With `VectorQuantizer(update="ema")`, the default, moving averages do this instead
+    (appendix A.1); a `FiniteScalarQuantizer` has no codebook and no such term.
 
     Good for: sharp reconstructions, tokens for a second model, no posterior collapse. It has no KL:
-    every input costs the same nats. Misleads as a generator of its own: codes drawn at random
-    decode to nothing, so `sample` needs a prior that `fit_prior` learns. Watch `perplexity`, the
-    number of codes in effective use: far below the codebook's size, it has collapsed. `codebook`
-    and `commitment` are squared distances, not nats. `interpolate` decodes averages of codes, which
-    are no codes themselves.
+    every input costs the same nats. Misleads as a generator by itself: codes drawn at random decode
+    to nothing, so `sample` needs a prior that `fit_prior` learns. Watch `perplexity`, the number of
+    codes in effective use: the codebook has collapsed if it is far below the codebook's size.
+    `codebook` and `commitment` are squared distances, not nats. `interpolate` decodes averages of
+    codes, which aren't codes themselves.
 
     Args:
-        encoder, decoder: from data to a grid of features, and from a grid of codes (batch, height,
-            width, code_dim) to the likelihood's parameters: `networks.conv(..., hidden=None)`. Or
-            a vector of features and of codes: one code for each input.
+        encoder, decoder: networks from data to a grid of features, and from a grid of codes
+            (batch, height, width, code_dim) to the likelihood's parameters:
+            `networks.conv(..., hidden=None)`. They may also give and take a vector: then each input
+            has one code.
         quantizer: a `keras_aevae.layers.VectorQuantizer` (by default of 512 codes) or
             `FiniteScalarQuantizer`.
         commitment: beta.
-        prior: over the codes' indices: "uniform", as in the paper's training.
+        prior: the distribution of the codes' indices: "uniform", as in the paper's training.
         latent_dim, likelihood, classes, condition_dim: as for `Autoencoder`.
 
-    `encode` gives the quantised vectors, flattened, as every model's does; `encode_indices` and
-    `decode_indices` speak the language of the prior.
+    `encode` gives the quantised vectors, flattened, as in every model; `encode_indices` and
+    `decode_indices` work with indices, as the prior does.
 
     Example:
 
@@ -91,7 +92,7 @@ class VQVAE(Autoencoder):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def encode_indices(self, x, *, batch_size=128, verbose=0):
-        """The codes' indices, int32 of shape (n, *grid), of data `x` (n, *data_shape)."""
+        """Encode data `x`, shape (n, *data_shape), as indices: int32 array of shape (n, *grid)."""
         inputs = self.check_inputs(x)
         return self.run(self._encode_indices, inputs, batch_size=batch_size, verbose=verbose)
 
@@ -99,7 +100,7 @@ class VQVAE(Autoencoder):
         return self.code.draw(self.infer(inputs, training=False))["indices"][:, 0]
 
     def decode_indices(self, indices, *, batch_size=128, verbose=0):
-        """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape)."""
+        """Decode the codes of `indices`, shape (n, *grid), to E[x|z]: array (n, *data_shape)."""
         indices = np.asarray(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)
@@ -114,16 +115,17 @@ class VQVAE(Autoencoder):
         return self._decode(self.code.embed(indices))
 
     def sample(self, num_samples=1, *, temperature=None, seed=None, **settings):
-        """New data: codes drawn from the prior over indices, decoded.
+        """Generate new data: draw codes from the prior over indices and decode them.
 
-        Fit that prior first, `fit_prior(x, "autoregressive")`: until then it is uniform, and codes
+        Call `fit_prior(x, "autoregressive")` first: until then the prior is uniform, and codes
         drawn independently of each other decode to nothing.
 
         Args:
-            num_samples: how many.
-            temperature: of an autoregressive prior; below 1 for likelier, less diverse codes.
-            seed: integer, for the same samples again.
-            settings: other arguments of the other models' `sample`.
+            num_samples: number of samples.
+            temperature: of an autoregressive prior; values below 1 give likelier, less diverse
+                codes.
+            seed: integer; the same seed gives the same samples.
+            settings: other arguments, as for the other models' `sample`.
 
         Returns:
             Array of shape (num_samples, *data_shape).
@@ -135,5 +137,5 @@ class VQVAE(Autoencoder):
 
     def get_config(self):
         config = super().get_config()
-        del config["posterior"]  # which the quantizer makes
+        del config["posterior"]  # the quantizer determines it
         return {**config, "quantizer": keras.saving.serialize_keras_object(self.quantizer)}

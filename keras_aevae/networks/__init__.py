@@ -1,4 +1,4 @@
-"""Builders of networks: plain Keras models that know no probability."""
+"""Builders of networks: plain Keras models, without any distribution."""
 
 from keras_aevae.networks.conv import conv
 from keras_aevae.networks.discriminator import discriminator

@@ -25,25 +25,26 @@ def conv(
     kernel_size=2,
     condition_dim=0,
 ):
-    """A pair of convolutional networks for images of any size, odd and non-square included.
+    """Build a pair of convolutional networks for images of any size, odd and non-square included.
 
-    Each level halves the image with space-to-depth and a small convolution; the decoder mirrors
-    it with depth-to-space (Shi et al. 2016). No transposed convolution, hence no
-    checkerboards. Choose as many levels as bring the image to about 8x8.
+    Each level halves the image with space-to-depth and a small convolution; the decoder mirrors it
+    with depth-to-space (Shi et al. 2016). There is no transposed convolution, hence no
+    checkerboards. Choose as many levels as reduce the image to about 8x8.
 
     Args:
         data_shape: (height, width, channels).
         latent_dim: number of latent dimensions.
-        filters: channels of each level, from the image inwards.
-        hidden: units of the dense layer between the smallest image and the code; None for no dense
-            layer: the code is then a grid as large as the smallest image, of `latent_dim` channels.
-        outputs_per_value: the decoder's outputs for each data value; take it from the likelihood:
+        filters: number of channels of each level, from the image inwards.
+        hidden: number of units of the dense layer between the smallest image and the code. With
+            None there is no dense layer: the code is a grid as large as the smallest image, with
+            `latent_dim` channels.
+        outputs_per_value: number of decoder outputs for each data value: the likelihood's
             `likelihood.outputs_per_value`.
         activation: activation of all layers but the last.
-        kernel_size: of the convolutions. 2 covers, with the rearrangement, what a 4x4 kernel of
-            stride 2 covers; 3 is slower and smoother.
+        kernel_size: size of the convolution kernels. With the rearrangement, 2 covers what a 4x4
+            kernel of stride 2 covers; 3 is slower and smoother.
         condition_dim: length of a condition that both networks take as a second input, for
-            conditional models; 0 for none. It joins at the dense layer, so it needs one.
+            conditional models; 0 for none. It is joined at the dense layer, so it needs `hidden`.
 
     Returns:
         `(encoder, decoder)`, as for `mlp`.

@@ -7,18 +7,18 @@ from keras_aevae._checks import check_positive_integer, check_positive_integers
 
 
 def discriminator(latent_dim, hidden=(1000,) * 6):
-    """A fully connected network from a code to one logit, with leaky ReLUs of slope 0.2.
+    """Build a fully connected network from a code to one logit, with leaky ReLUs of slope 0.2.
 
     The default is that of FactorVAE (Kim & Mnih 2018, https://arxiv.org/abs/1802.05983, appendix
-    A): 5 million weights. Smaller ones do for few latent dimensions.
+    A): 5 million weights. Smaller ones are enough for few latent dimensions.
 
     Args:
         latent_dim: number of latent dimensions.
-        hidden: units of each hidden layer.
+        hidden: number of units of each hidden layer.
 
     Returns:
         A Keras model from (batch, latent_dim) to (batch, 1). Its layers are named
-        "discriminator_...". For a rate of its own see `keras_aevae.optimizers`.
+        "discriminator_...". `keras_aevae.optimizers` gives it its own learning rate.
 
     Example:
 

@@ -22,17 +22,17 @@ def mlp(
     activation="relu",
     condition_dim=0,
 ):
-    """A pair of fully connected networks for flat vectors or images of any size.
+    """Build a pair of fully connected networks for flat vectors or images of any size.
 
-    Good for small images and tables. It knows nothing of neighbouring pixels, so on images it
-    needs more data and parameters than `conv`.
+    Good for: small images and tables. Misleads on larger images: it doesn't know which pixels are
+    neighbours, so it needs more data and parameters than `conv`.
 
     Args:
         data_shape: shape of one example, such as (784,) or (28, 28, 1).
         latent_dim: number of latent dimensions.
-        hidden: units of the encoder's hidden layers; the decoder mirrors them. With () both are
-            linear.
-        outputs_per_value: the decoder's outputs for each data value; take it from the likelihood:
+        hidden: numbers of units of the encoder's hidden layers; the decoder mirrors them. With ()
+            both networks are linear.
+        outputs_per_value: number of decoder outputs for each data value: the likelihood's
             `likelihood.outputs_per_value`.
         activation: activation of the hidden layers; "gated" for h = (Wx + b) * sigmoid(Vx + c)
             (Dauphin et al. 2017, https://arxiv.org/abs/1612.08083), as in the VampPrior's paper.

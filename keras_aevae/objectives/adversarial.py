@@ -1,4 +1,4 @@
-"""An adversary: a network that tells two samples apart, and what the others pay for it.
+"""Adversarial losses: a network tells two samples apart, and the other networks are trained by it.
 
 Goodfellow et al. 2014, Generative Adversarial Networks, https://arxiv.org/abs/1406.2661
 Lim & Ye 2017, Geometric GAN, https://arxiv.org/abs/1705.02894
@@ -15,21 +15,21 @@ LOSSES = ("logistic", "hinge")
 
 
 def discriminator_loss(real, fake, loss="logistic"):
-    """What a discriminator pays for telling real examples from fake ones: shape (batch,).
+    """Return a discriminator's loss for telling real examples from fake ones: shape (batch,).
 
         logistic: -1/2 [log D(real) + log(1 - D(fake))],  D = 1 / (1 + exp(-logit))
         hinge:     1/2 [max(0, 1 - logit(real)) + max(0, 1 + logit(fake))]
 
     The first is Goodfellow et al. 2014, equation 1, with the sign of a loss: a cross-entropy in
-    nats, log 2 where D says nothing; the best D has log 2 minus the Jensen-Shannon divergence of
-    the two distributions (theorem 1), and the logit log p_real(x) / p_fake(x). The second (Lim &
-    Ye 2017; Miyato et al. 2018, equation 16) stops pushing where a logit is beyond 1; it has no
-    unit. Either misleads as a measure of how near the distributions are: it says how well this
-    network tells them apart.
+    nats. It is log 2 if D gives no information; for the best D, it is log 2 minus the
+    Jensen-Shannon divergence of the two distributions (theorem 1), and the logit is log p_real(x) /
+    p_fake(x). The second (Lim & Ye 2017; Miyato et al. 2018, equation 16) has no gradient where a
+    logit is beyond 1, and no unit. Either misleads as a distance between the distributions: it
+    measures how well this network tells them apart.
 
     Args:
         real, fake: logits, shape (batch, ...). A discriminator of patches gives many for each
-            example: the result is the mean over them.
+            example; the result is their mean.
         loss: "logistic" or "hinge".
 
     Example:
@@ -50,17 +50,18 @@ def discriminator_loss(real, fake, loss="logistic"):
 
 
 def generator_loss(fake, loss="logistic"):
-    """What the maker of fake examples pays until they pass for real: shape (batch,).
+    """Return the loss of the network that makes the fake examples: shape (batch,).
 
         logistic: -log D(fake)
         hinge:    -logit(fake)
 
     The first is the non-saturating loss (Goodfellow et al. 2014, section 3), in nats: its gradient
-    is largest where D is sure. The second (Lim & Ye 2017; Miyato et al. 2018, equation 17) has no
-    unit and no bound below. Both mislead as a measure of quality: they fall when D gets worse, too.
+    is largest where D is sure that an example is fake. The second (Lim & Ye 2017; Miyato et al.
+    2018, equation 17) has no unit and no lower bound. Both mislead as a measure of quality: they
+    also fall when D gets worse.
 
     Args:
-        fake: logits, shape (batch, ...): the result is the mean over those of an example.
+        fake: logits, shape (batch, ...); the result is the mean over the logits of an example.
         loss: "logistic" or "hinge".
 
     Example:
@@ -76,32 +77,32 @@ def generator_loss(fake, loss="logistic"):
 
 
 class Adversary:
-    """A discriminator's part in a loss, with each gradient where it belongs.
+    """The terms that a discriminator adds to a loss, each with a gradient for the right networks.
 
-    `discriminator` trains the network and nothing else, `generator` and `log_ratio` train what
-    made the examples and not the network. So all of them are terms of one loss, and a model that
-    has an adversary trains in one step:
+    `discriminator` trains only the discriminator; `generator` and `log_ratio` train only the
+    networks that made the examples. So all of them can be terms of one loss, and a model that has
+    an adversary trains in one step:
 
         loss = ... + weight * generator(fake) + discriminator(real, fake)
 
-    Good for: codes that follow any prior from which one can draw (Makhzani et al. 2015, Adversarial
+    Good for: codes that follow any prior that can be sampled (Makhzani et al. 2015, Adversarial
     Autoencoders, https://arxiv.org/abs/1511.05644: real are draws from the prior, fake are codes);
     decoded data without blur (real are data, fake are decoded); a density ratio that has no closed
     form (Kim & Mnih 2018, https://arxiv.org/abs/1802.05983: `log_ratio`). Misleads in a sum: the
-    two sides work against each other, so the loss says little; follow the terms. Give the network a
-    rate of its own with `keras_aevae.optimizers`.
+    two sides work against each other, so the loss says little; watch the terms.
+    `keras_aevae.optimizers` gives the discriminator its own learning rate.
 
-    It holds no weights: the network is to be an attribute of the model, too.
+    It holds no weights: the network must also be an attribute of the model.
 
     Args:
         network: a Keras model from examples to logits, shape (batch, ...).
         loss: "logistic" or "hinge": see `discriminator_loss` and `generator_loss`.
 
-    Methods take examples as the network does, and return shape (batch,), float32. `training` is
-    handed to the network: by default it is called as in inference. What a pass through it changes
-    in its state (moving averages, spectral norms) stays after `discriminator` only.
+    The methods take examples as the network does, and return float32 of shape (batch,). `training`
+    is passed to the network: by default it is called in inference mode. Only `discriminator`
+    changes the network's state (moving averages, spectral norms).
 
-    Example, where patches of the reconstruction are to look like patches of data:
+    Example, which makes patches of the reconstruction look like patches of the data:
 
     ```python
     import keras
@@ -140,29 +141,29 @@ class Adversary:
         self.loss = check_name("loss", loss, LOSSES)
 
     def discriminator(self, real, fake, training=None):
-        """What the network pays for telling `real` from `fake`, both taken as they are."""
+        """Return the network's loss for telling `real` from `fake`, both taken as constants."""
         real, fake = (self.network(ops.stop_gradient(x), training=training) for x in (real, fake))
         return discriminator_loss(real, fake, self.loss)
 
     def generator(self, fake, training=None):
-        """What the maker of `fake` pays until they pass for real."""
+        """Return the loss of the network that made `fake`."""
         return generator_loss(self.fixed(fake, training), self.loss)
 
     def log_ratio(self, x, training=None):
-        """The logit of `x`, of which log p_real(x) / p_fake(x) is the best: nats, for the logistic
-        loss. As good as the network, which it is bounded by; with several logits for each example,
-        the mean of the ratios of its patches, and not the ratio of all of it."""
+        """Return the logit of `x`, an estimate of log p_real(x) / p_fake(x), in nats, for the
+        logistic loss. It is only as good as the network. With several logits for each example, it
+        is the mean of the log-ratios of its patches, not the log-ratio of the whole example."""
         return mean_of_example(as_float32(self.fixed(x, training)))
 
     def fixed(self, x, training=None):
-        """The logits of `x`, with a gradient for `x` and none for the network."""
+        """Return the logits of `x`, with a gradient for `x` and none for the network."""
         with frozen(self.network):
             return self.network(x, training=training)
 
 
 def check_discriminator(network, shape):
-    """Raise unless `network` gives one tensor of logits for examples of `shape`; return the shape
-    of an example's logits."""
+    """Raise an error unless `network` gives one tensor of logits for examples of `shape`; return
+    the shape of an example's logits."""
     logits = network(keras.KerasTensor((None, *shape)))
     received = getattr(logits, "shape", None)
     if received is None:
@@ -178,6 +179,6 @@ def as_float32(logits):
 
 
 def mean_of_example(values):
-    """The mean over all axes but the first."""
+    """Return the mean over all axes but the first."""
     axes = tuple(range(1, len(values.shape)))
     return ops.mean(values, axis=axes) if axes else values

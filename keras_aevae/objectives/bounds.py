@@ -12,21 +12,22 @@ from keras import ops
 
 
 def importance_weighted_bound(log_weights, axis=0, through_z=None, beta=1.0):
-    """Log of the mean weight over the K samples along `axis`: nats, shape without that axis.
+    """Return the log of the mean weight over the K samples along `axis`, in nats.
 
-    K = 1 is the ELBO at that sample; the expectation grows with K towards log p(x) (Burda et al.
-    2016, theorem 1). Misleads when a few samples carry all the weight: print K beside the number.
+    K = 1 is the ELBO at that sample; as K grows, the expectation rises towards log p(x) (Burda et
+    al. 2016, theorem 1). Misleads when a few samples carry all the weight: report K beside the
+    number.
 
     Args:
-        log_weights: any shape; `axis` is that of the samples.
+        log_weights: of any shape, which the result has without `axis`, the axis of the samples.
         axis: an integer.
-        through_z: the same log-weights once more, such that their only gradient is that through
-            the samples z. The value stays; the gradient gains the doubly reparameterised one for
-            the encoder, sum_k w_k^2 d(log weight_k)/dz_k with normalised weights w_k (Tucker et
-            al. 2019), whose signal doesn't drown in noise as K grows. Give `log_weights` without
-            a gradient to the encoder then.
-        beta: the coefficient of log q(z|x) in the log-weights, where it isn't 1: the w_k^2 become
-            (1 - beta) w_k + beta w_k^2, which keeps that gradient unbiased.
+        through_z: the same log-weights a second time, whose only gradient is that through the
+            samples z. They don't change the value; they add the doubly reparameterised gradient for
+            the encoder, sum_k w_k^2 d(log weight_k)/dz_k with normalised weights w_k (Tucker et al.
+            2019), whose noise doesn't hide its signal as K grows. `log_weights` must then have no
+            gradient for the encoder.
+        beta: the coefficient of log q(z|x) in the log-weights, if it isn't 1: w_k^2 becomes (1 -
+            beta) w_k + beta w_k^2, which keeps that gradient unbiased.
 
     Example:
 

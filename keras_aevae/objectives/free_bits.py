@@ -10,11 +10,11 @@ from keras_aevae.engine import replicas
 
 
 def free_bits(kl_per_dimension, nats):
-    """What free bits add to the KL: nats, shape (batch,).
+    """Return what free bits add to the KL, in nats: shape (batch,).
 
     `kl + free_bits(...)` has the batch mean sum_j max(nats, mean KL_j): a dimension whose mean KL
-    over the batch is below `nats` pays `nats` whatever it does, so it has no gradient.
-    Good against posterior collapse early in training; misleads when the total is read as a bound,
+    over the batch is below `nats` costs `nats` whatever it does, so it has no gradient. Good for:
+    preventing posterior collapse early in training. Misleads when the total is read as a bound,
     since it only loosens the ELBO.
 
     Args:

@@ -1,7 +1,7 @@
 """Schedules of a coefficient over training steps, such as KL warm-up.
 
-They are Keras schedules: any `keras.optimizers.schedules.LearningRateSchedule` may stand in their
-place, and they serialise like one.
+They are Keras schedules: any `keras.optimizers.schedules.LearningRateSchedule` can be used instead,
+and they are serialized like one.
 """
 
 import keras
@@ -12,13 +12,14 @@ from keras_aevae._checks import check_number, check_positive_integer
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class LinearWarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """From `start` to `end` in equal increments over `steps` training steps, then `end`.
+    """Rises linearly from `start` to `end` over `steps` training steps, then stays at `end`.
 
-    As `beta` of a VAE it lets the decoder learn to use z before the KL presses on it, the usual
-    help against posterior collapse. Sønderby et al. 2016, https://arxiv.org/abs/1602.02282
+    As the `beta` of a VAE it lets the decoder learn to use z before the KL has its full weight,
+    which is the usual remedy for posterior collapse. Sønderby et al. 2016,
+    https://arxiv.org/abs/1602.02282
 
     Args:
-        steps: training steps (batches) until `end` is reached.
+        steps: number of training steps (batches) until `end` is reached.
         start: first value.
         end: last value.
 
@@ -45,15 +46,15 @@ class LinearWarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
-    """Repeated linear warm-ups: in each cycle from `start` to `end`, then held at `end`.
+    """Repeats linear warm-ups: each cycle rises from `start` to `end`, then stays at `end`.
 
     Fu et al. 2019, Cyclical Annealing Schedule, https://arxiv.org/abs/1903.10145
 
     Args:
-        period: training steps (batches) of one cycle.
-        fraction: share of the cycle that is spent rising, in (0, 1].
+        period: number of training steps (batches) of one cycle.
+        fraction: the part of the cycle in which the value rises, in (0, 1].
         start: value at the start of each cycle.
-        end: value for the rest of it.
+        end: value for the rest of the cycle.
 
     Example:
 
@@ -70,7 +71,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         self.end = check_number("end", end, minimum=0)
 
     def __call__(self, step):
-        # The position is taken in integers, so that it stays exact after 2^24 steps.
+        # The position is an integer, so that it stays exact after 2^24 steps.
         position = ops.cast(ops.mod(step, self.period), "float32") / self.period
         return self.start + (self.end - self.start) * ops.minimum(position / self.fraction, 1.0)
 

@@ -1,8 +1,6 @@
 """What `export` writes, read by runtimes that know nothing of this library."""
 
 import importlib
-import inspect
-import re
 import warnings
 
 import keras
@@ -246,11 +244,3 @@ def test_missing_packages(format, packages, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", gone)
     with pytest.raises(ImportError, match=f"pip install {' '.join(packages)}"):
         build("VAE").export(f"model{ENDINGS.get(format, '')}", format=format)
-
-
-def test_the_example_runs(tmp_path, monkeypatch):
-    text = inspect.getdoc(ka.Autoencoder.export)
-    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example, "export", "exec"), {"__name__": "example"})
-    assert list(tmp_path.glob("decoder*"))

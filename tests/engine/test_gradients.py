@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
+from snippets import run
 
 import keras_aevae as ka
 from keras_aevae.engine.gradients import frozen, gradient_of
@@ -126,8 +127,7 @@ def test_integers_have_no_gradient():
 
 def test_the_example_of_its_docstring():
     [example] = re.findall(r"```python\n(.*?)```", inspect.getdoc(gradient_of), flags=re.DOTALL)
-    names = {}
-    exec(example, names)
+    names = run(example, "gradient_of")
     terms = names["model"].evaluate_terms(np.full((3, 8, 8, 1), 0.5, "float32"))
     assert terms["penalty"].shape == (3,) and (terms["penalty"] > 0).all()
 

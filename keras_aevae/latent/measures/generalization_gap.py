@@ -36,7 +36,7 @@ def generalization_gap(train_errors, test_errors):
 
     ```python
     from keras_aevae import latent
-    latent.generalization_gap([1.0, 3.0], [4.0, 6.0])  # (3.0, 1.414...)
+    latent.generalization_gap([1.0, 3.0], [4.0, 6.0])  # (3.0, 1.414)
     ```
     """
     train, test = check_values(least=2, train_errors=train_errors, test_errors=test_errors)
@@ -75,7 +75,7 @@ def generalization_gap_interval(train_errors, test_errors, level=0.95, resamples
     from keras_aevae import latent
     rng = np.random.default_rng(0)
     train, test = rng.normal(size=400), rng.normal(size=400) + 1
-    latent.generalization_gap_interval(train, test)  # about 1 - 0.14 and 1 + 0.14
+    latent.generalization_gap_interval(train, test)  # (0.88, 1.16)
     ```
     """
     from scipy.stats import bootstrap

@@ -40,7 +40,7 @@ def holes(codes, draws, level=0.95, verbose=0):
     rng = np.random.default_rng(0)
     ring = rng.normal(size=(2000, 2))
     ring /= np.linalg.norm(ring, axis=1, keepdims=True)
-    latent.holes(ring, rng.normal(size=(2000, 2)))  # nearly 1: the prior draws inside and outside
+    latent.holes(ring, rng.normal(size=(2000, 2)))  # 1.0: the prior draws inside and outside
     ```
     """
     return float(np.mean(in_holes(codes, draws, level, verbose)))

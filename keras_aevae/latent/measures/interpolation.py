@@ -31,7 +31,7 @@ def path_length(path):
     ```python
     from keras_aevae import latent
     corner = [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]]
-    latent.path_length(corner)  # 2 / sqrt(2), about 1.41
+    latent.path_length(corner)  # 1.414: 2 / sqrt(2)
     ```
     """
     path = check_path(path)

@@ -72,7 +72,7 @@ def memorization_score(fake, x_test, x_train, verbose=0):
     vae = VAE.from_preset("vae_mlp_digits")
     (x_train, _), (x_test, _) = datasets.load("digits")
     latent.memorization_score(vae.sample(200, seed=0), x_test, x_train)
-    latent.memorization_score(x_train[:200], x_test, x_train)  # nearly 1: copies
+    latent.memorization_score(x_train[:200], x_test, x_train)  # 1.0: copies
     ```
     """
     of_fake = distances(verbose, fake=fake, x_train=x_train)

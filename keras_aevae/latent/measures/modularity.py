@@ -36,7 +36,7 @@ def modularity(codes, factors, bins=20):
     from keras_aevae import latent
     from keras_aevae.datasets import DSprites
     factors = DSprites().sample_factors(1000, rng=0)
-    latent.modularity(factors, factors)  # nearly 1
+    latent.modularity(factors, factors)  # 1.0
     ```
     """
     codes, factors = check_factors(codes, factors)

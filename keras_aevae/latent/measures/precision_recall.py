@@ -44,7 +44,7 @@ def precision_recall(real, fake, neighbours=5, verbose=0):
     from keras_aevae import latent
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(500, 2)), 0.3 * rng.normal(size=(500, 2))
-    latent.precision_recall(real, fake)  # precise, with little recall
+    latent.precision_recall(real, fake)["recall"]  # 0.486, and its precision is 1
     ```
     """
     from sklearn.metrics import pairwise_distances_chunked

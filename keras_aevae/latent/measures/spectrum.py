@@ -57,7 +57,7 @@ def effective_dimension(codes):
     import numpy as np
     from keras_aevae import latent
     rng = np.random.default_rng(0)
-    latent.effective_dimension(rng.normal(size=(10_000, 2)) * [3, 1])  # 100 / 82, about 1.2
+    latent.effective_dimension(rng.normal(size=(10_000, 2)) * [3, 1])  # about 1.2: 100 / 82
     ```
     """
     values = covariance_spectrum(codes)
