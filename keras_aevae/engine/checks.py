@@ -9,7 +9,7 @@ from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.inference import as_numpy, first_batch, first_of, is_array
 
 
-def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
+def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, sees_x=False):
     """Raise unless the networks fit each other; return (latent_shape, data_shape, features_shape).
 
     Builds networks that aren't built yet.
@@ -20,8 +20,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
                 f"`{name}` must be a Keras model, such as those of keras_aevae.networks. "
                 f"Received: {name}={network!r}."
             )
-    known = getattr(decoder, "input_shape", None)
-    known = known[0] if isinstance(known, list) else known
+    known = first_input_shape(decoder)
     if latent_dim is not None:
         latent_dim = check_positive_integer("latent_dim", latent_dim)
     elif known is None:
@@ -33,11 +32,19 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
     latent_shape = tuple(known[1:]) if known else (latent_dim,)
     if None in latent_shape or latent_dim not in (None, math.prod(latent_shape)):
         latent_shape = (latent_dim,)
-    check_input_shape("decoder", decoder, latent_shape, "latent_dim", condition_dim)
-    params = single_output("decoder", decoder, latent_shape, condition_dim)
+    condition = {"the condition's length": (condition_dim,)} if condition_dim else {}
+    seen = {"the shape of x": shape_seen(encoder, decoder)} if sees_x else {}
+    params = single_output("decoder", decoder, {"latent_dim": latent_shape, **seen, **condition})
     data_shape = likelihood.data_shape(params)
-    check_input_shape("encoder", encoder, data_shape, "the decoder's data shape", condition_dim)
-    features = single_output("encoder", encoder, data_shape, condition_dim)
+    for shape in seen.values():
+        if shape != data_shape:
+            raise ValueError(
+                "`decoder` doesn't fit: it must give the parameters of the x that it sees, step by "
+                f"step. Received: a decoder that sees x of shape {shape} and gives parameters of "
+                f"shape {params}, which are those of data of shape {data_shape}."
+            )
+    wanted = {"the decoder's data shape": data_shape, **condition}
+    features = single_output("encoder", encoder, wanted)
     if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
         raise ValueError(
             f"`encoder` doesn't fit: the decoder takes a grid of codes, {latent_shape}, so the "
@@ -47,34 +54,71 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
     return latent_shape, data_shape, features
 
 
-def check_input_shape(name, network, shape, what, condition_dim):
+def input_shapes(network):
+    """The shapes of the inputs of `network`, a list; None where they aren't known yet."""
     known = getattr(network, "input_shape", None)
-    if isinstance(known, list) != bool(condition_dim) and known is not None:
-        takes = f"takes {len(known)} inputs" if isinstance(known, list) else "takes one input"
-        wanted = (
-            f"build both networks with condition_dim={condition_dim}"
-            if condition_dim
-            else "a network of one input is wanted; for a condition use ConditionalVAE"
+    return known if isinstance(known, list) or known is None else [known]
+
+
+def first_input_shape(network):
+    return (input_shapes(network) or [None])[0]
+
+
+def shape_seen(encoder, decoder):
+    """Shape of the x that the decoder sees, without batch axis: its second input's, or if that
+    isn't known the encoder's."""
+    known = [*(input_shapes(decoder) or [])[1:2], first_input_shape(encoder)]
+    shape = next((shape for shape in known if isinstance(shape, tuple)), None)
+    if shape is None:
+        raise ValueError(
+            "`decoder_sees_x` needs networks whose input shapes are known: make the decoder by "
+            "keras.Model([z, x_before], outputs), of two `keras.Input`s. Received: networks whose "
+            "input shapes aren't known."
         )
-        raise ValueError(f"`{name}` doesn't fit: it {takes}; {wanted}.")
-    shapes = [(None, *shape), (None, condition_dim)] if condition_dim else [(None, *shape)]
-    for one, wanted in zip(known if isinstance(known, list) else [known], shapes):
-        if not isinstance(one, tuple):  # not known yet: Keras will tell
+    return tuple(shape[1:])
+
+
+def check_inputs(name, network, wanted):
+    """Raise unless the inputs of `network`, where they are known, have the `wanted` shapes: a dict
+    of what they are to shapes without batch axis."""
+    known = input_shapes(network)
+    if known is None:  # Keras will tell
+        return
+    if len(known) != len(wanted):
+        takes = "takes one input" if len(known) == 1 else f"takes {len(known)} inputs"
+        raise ValueError(f"`{name}` doesn't fit: it {takes}; {remedy_of_inputs(wanted)}.")
+    for one, (what, shape) in zip(known, wanted.items()):
+        if not isinstance(one, tuple):
             return
-        fits = len(one) == len(wanted)
-        if not fits or any(a is not None and a != b for a, b in zip(one[1:], wanted[1:])):
-            what = "the condition's length" if wanted is not shapes[0] else what
+        fits = len(one) == 1 + len(shape)
+        if not fits or any(a is not None and a != b for a, b in zip(one[1:], shape)):
             raise ValueError(
                 f"`{name}` doesn't fit: it takes inputs of shape {one[1:]}, and {what} is "
-                f"{wanted[1:]}. Build both networks with the same data_shape, latent_dim and "
+                f"{shape}. Build both networks with the same data_shape, latent_dim and "
                 "condition_dim."
             )
 
 
-def single_output(name, network, shape, condition_dim):
-    """Shape of the one output of `network` for an input of `shape`, both without batch axis."""
-    x = keras.KerasTensor((None, *shape))
-    output = network([x, keras.KerasTensor((None, condition_dim))] if condition_dim else x)
+def remedy_of_inputs(wanted):
+    """What a network of other inputs than the `wanted` ones is to be built like."""
+    if "the shape of x" in wanted:
+        c = ", c" if "the condition's length" in wanted else ""
+        return f"with decoder_sees_x=True a decoder of [z, x_before{c}] is wanted"
+    if "the condition's length" in wanted:
+        [condition_dim] = wanted["the condition's length"]
+        return f"build both networks with condition_dim={condition_dim}"
+    return (
+        "a network of one input is wanted; for a condition use ConditionalVAE, for a decoder that "
+        "takes x, too, decoder_sees_x=True"
+    )
+
+
+def single_output(name, network, wanted):
+    """Shape of the one output of `network`, without batch axis, for inputs of the `wanted` shapes,
+    which are checked."""
+    check_inputs(name, network, wanted)
+    inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
+    output = network(inputs if len(inputs) > 1 else inputs[0])
     output_shape = getattr(output, "shape", None)
     if output_shape is None or None in output_shape[1:] or len(output_shape) < 2:
         received = output_shape or f"{type(output).__name__} of {len(output)} tensors"

@@ -17,6 +17,7 @@ from keras_aevae.engine.inference import (
     is_pair,
     run_in_batches,
 )
+from keras_aevae.models.past import step_by_step
 
 
 class Verbs:
@@ -115,7 +116,8 @@ class Verbs:
             z: codes, shape (n, latent_dim).
             condition: what a conditional model is given beside each z.
             noise: draw x from p(x|z) instead of taking its mean. A mean of black and white pixels
-                is grey; a draw is black and white, and each pixel is drawn by itself.
+                is grey; a draw is black and white, and each pixel is drawn by itself. A decoder
+                that sees x draws each step given those that it drew before.
             seed: integer, for the same draws again on the same backend.
             batch_size: codes at a time.
             verbose: 1 for a progress bar.
@@ -126,20 +128,28 @@ class Verbs:
         inputs = self.check_codes(z, condition)
         return self.run_decoder(inputs, noise, seed, batch_size=batch_size, verbose=verbose)
 
-    def run_decoder(self, inputs, noise, seed, **settings):
-        if not noise:
-            return self.run(self._decode, inputs, **settings)
-        generator = keras.random.SeedGenerator(None if seed is None else check_seed(seed))
+    def run_decoder(self, inputs, noise=False, seed=None, **settings):
+        seed = None if seed is None else check_seed(seed)
+        generator = keras.random.SeedGenerator(seed) if noise else None
+        decode = functools.partial(self.decode_batch, generator=generator)
+        return run_in_batches(decode, inputs, **settings)
 
-        def draw(batch):
-            params = self.call_compiled(self._decoder_output, batch)
-            return self.likelihood.sample(params, seed=generator)
+    def decode_batch(self, inputs, generator=None):
+        """What `decode` gives for one batch of codes: with a seed generator a draw."""
+        if self.past is not None:
+            params_given = functools.partial(self.call_compiled, self._decoder_output, inputs)
+            shape = (len(first_of(inputs)), *self.data_shape)
+            return step_by_step(params_given, shape, self.likelihood, generator)
+        if generator is None:
+            return self.call_compiled(self._decode, inputs)
+        params = self.call_compiled(self._decoder_output, inputs)
+        return self.likelihood.sample(params, seed=generator)
 
-        return run_in_batches(draw, inputs, **settings)
-
-    def _decoder_output(self, inputs):
+    def _decoder_output(self, inputs, x=None):
+        """The likelihood's parameters at codes; a decoder that sees x is given `x`."""
         z, condition = self.unpack(inputs)
-        return self.generate({"z": z[:, None], "condition": condition})["decoder_output"][:, 0]
+        outputs = {"z": z[:, None], **self.told(x, condition)}
+        return self.generate(outputs)["decoder_output"][:, 0]
 
     def _decode(self, inputs):
         return self.likelihood.mean(self._decoder_output(inputs))
@@ -147,16 +157,15 @@ class Verbs:
     def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
         """`x` through the centre of q(z|x) and back: array of shape (n, *data_shape).
 
-        No noise is drawn, so it is a little sharper than `predict`'s `reconstruction`, which
-        decodes a draw.
+        It is `decode(encode(x))`. No noise is drawn, so it is a little sharper than `predict`'s
+        `reconstruction`, which decodes a draw; and a decoder that sees x isn't shown it here.
         """
         inputs = self.check_inputs(x, condition)
-        return self.run(self._reconstruct, inputs, batch_size=batch_size, verbose=verbose)
+        return run_in_batches(self.reconstruct_batch, inputs, batch_size, verbose)
 
-    def _reconstruct(self, inputs):
-        outputs = self.infer(inputs, training=False)
-        outputs["z"] = self.code.center(outputs)[:, None]
-        return self.expected(self.generate(outputs, training=False))
+    def reconstruct_batch(self, inputs):
+        z = self.call_compiled(self._encode, inputs)
+        return self.decode_batch(z if self.condition is None else (z, inputs[1]))
 
     def sample(
         self, num_samples=1, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0
@@ -297,5 +306,5 @@ class Verbs:
         z = path.reshape(-1, self.latent_dim).astype("float32")
         if self.condition_dim:  # that of the start, along the whole path
             z = (z, np.repeat(inputs[1], steps, axis=0))
-        decoded = self.run(self._decode, z, **settings)
+        decoded = self.run_decoder(z, **settings)
         return decoded.reshape(len(a), steps, *self.data_shape)

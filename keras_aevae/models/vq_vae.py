@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_aevae.codes import CodebookCode
 from keras_aevae.codes.perplexity import CodebookPerplexity
+from keras_aevae.engine.inference import run_in_batches
 from keras_aevae.engine.numbers import Number
 from keras_aevae.layers import FiniteScalarQuantizer, VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
@@ -108,10 +109,14 @@ class VQVAE(Autoencoder):
                 f"`indices` must be integers from 0 to {n - 1}, of shape (n, "
                 f"{', '.join(map(str, grid))}). Received: {indices.dtype}, shape {indices.shape}."
             )
-        return self.run(self._decode_indices, indices, batch_size=batch_size, verbose=verbose)
 
-    def _decode_indices(self, indices):
-        return self._decode(self.code.embed(indices))
+        def decode(batch):
+            return self.decode_batch(self.call_compiled(self._embed, batch))
+
+        return run_in_batches(decode, indices, batch_size, verbose)
+
+    def _embed(self, indices):
+        return self.code.embed(indices)
 
     def sample(self, num_samples=1, *, temperature=None, seed=None, **settings):
         """New data: codes drawn from the prior over indices, decoded.
