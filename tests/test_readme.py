@@ -18,7 +18,7 @@ def test_readme(snippet, tmp_path, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 6
 
 
 def preset_row(name, metadata):

@@ -1,4 +1,7 @@
-"""Checks of networks at construction, and of data before any training starts."""
+"""Checks of networks at construction, and of data before any training starts.
+
+The first size in a shape of data is None where examples may be of any length.
+"""
 
 import math
 
@@ -34,7 +37,8 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, se
         latent_shape = (latent_dim,)
     condition = {"the condition's length": (condition_dim,)} if condition_dim else {}
     seen = {"the shape of x": shape_seen(encoder, decoder)} if sees_x else {}
-    params = single_output("decoder", decoder, {"latent_dim": latent_shape, **seen, **condition})
+    wanted = {"latent_dim": latent_shape, **seen, **condition}
+    params = single_output("decoder", decoder, wanted, any_length=sees_x)
     data_shape = likelihood.data_shape(params)
     for shape in seen.values():
         if shape != data_shape:
@@ -68,14 +72,21 @@ def shape_seen(encoder, decoder):
     """Shape of the x that the decoder sees, without batch axis: its second input's, or if that
     isn't known the encoder's."""
     known = [*(input_shapes(decoder) or [])[1:2], first_input_shape(encoder)]
-    shape = next((shape for shape in known if isinstance(shape, tuple)), None)
-    if shape is None:
+    known = [shape for shape in known if isinstance(shape, tuple)]
+    if not known:
         raise ValueError(
             "`decoder_sees_x` needs networks whose input shapes are known: make the decoder by "
             "keras.Model([z, x_before], outputs), of two `keras.Input`s. Received: networks whose "
             "input shapes aren't known."
         )
-    return tuple(shape[1:])
+    first, last = known[0][1:], known[-1][1:]
+    # Where the decoder takes any length, the encoder may take one.
+    return tuple(a or b for a, b in zip(first, last)) if agree(first, last) else tuple(first)
+
+
+def agree(shape, other):
+    """Whether both can be the shape of one array: None is any size."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
 
 
 def check_inputs(name, network, wanted):
@@ -90,8 +101,7 @@ def check_inputs(name, network, wanted):
     for one, (what, shape) in zip(known, wanted.items()):
         if not isinstance(one, tuple):
             return
-        fits = len(one) == 1 + len(shape)
-        if not fits or any(a is not None and a != b for a, b in zip(one[1:], shape)):
+        if not agree(one[1:], shape):
             raise ValueError(
                 f"`{name}` doesn't fit: it takes inputs of shape {one[1:]}, and {what} is "
                 f"{shape}. Build both networks with the same data_shape, latent_dim and "
@@ -113,14 +123,16 @@ def remedy_of_inputs(wanted):
     )
 
 
-def single_output(name, network, wanted):
+def single_output(name, network, wanted, any_length=False):
     """Shape of the one output of `network`, without batch axis, for inputs of the `wanted` shapes,
-    which are checked."""
+    which are checked. Its first size may be None if `any_length`."""
     check_inputs(name, network, wanted)
     inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
     output = network(inputs if len(inputs) > 1 else inputs[0])
     output_shape = getattr(output, "shape", None)
-    if output_shape is None or None in output_shape[1:] or len(output_shape) < 2:
+    any_length = any_length and len(output_shape or ()) > 2
+    known = output_shape and output_shape[2 if any_length else 1 :]
+    if output_shape is None or None in known or len(output_shape) < 2:
         received = output_shape or f"{type(output).__name__} of {len(output)} tensors"
         raise ValueError(
             f"`{name}` must give one tensor of known shape (batch, ...). The model itself adds "
@@ -136,9 +148,10 @@ def check_values(name, x, data_shape, support):
     for any finite value.
     """
     x = as_numpy(x)
-    if x.shape[1:] != tuple(data_shape):
+    if not agree(x.shape[1:], data_shape):
+        sizes = ("any length" if size is None else str(size) for size in data_shape)
         raise ValueError(
-            f"`{name}` must have shape (n, {', '.join(map(str, data_shape))}). "
+            f"`{name}` must have shape (n, {', '.join(sizes)}). "
             f"Received: {name}.shape={x.shape}.{shape_remedy(name, x.shape, tuple(data_shape))}"
         )
     if x.size == 0:
@@ -180,9 +193,9 @@ def shape_remedy(name, received, data_shape):
             " `y` is the target to reconstruct (denoising), in place of x; an autoencoder takes "
             "no labels: leave them out."
         )
-    if received[1:] + (1,) == data_shape:
+    if agree(received[1:] + (1,), data_shape):
         return f" Add the channel axis: {name}[..., None]."
-    if received == data_shape:
+    if agree(received, data_shape):
         return f" Add the batch axis: {name}[None]."
     return " Build the networks for the shape of your data."
 

@@ -27,6 +27,9 @@ from keras_aevae.models.files import Files
 from keras_aevae.models.past import Past, check_causal, check_same
 from keras_aevae.models.verbs import Verbs
 
+# For looking at networks that take any length.
+SOME_LENGTH = 32
+
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
@@ -91,11 +94,14 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     It takes [z, x_before] (and a condition last), where x_before is x moved on by one step with
     zeros in front, and must be causal: its outputs at a step depend on x_before up to that step.
     Recurrent layers, Conv1D(padding="causal") and attention with a causal mask are; `fit` raises an
-    error for a decoder that isn't. `fit`, `evaluate`, `predict`, `evaluate_terms`, `elbo` and
-    `log_likelihood` give it the true past (teacher forcing), and their nats are exact. `decode`,
+    error for a decoder that isn't. The values of one step are independent given those before it.
+    `fit`, `evaluate`, `predict`, `evaluate_terms`, `elbo` and `log_likelihood` give it the true
+    past (teacher forcing), which makes log p(x|z) exact. `decode`,
     `sample`, `interpolate` and `reconstruct` have codes alone: they decode step by step, one pass
     of the decoder for each, from the steps that were decoded before. Without noise these are the
-    most probable ones, and what is returned is the mean of each step given them.
+    most probable ones, and what is returned is the mean of each step given them. Networks may take
+    any length, (None, ...): `decode` and `sample` are then told the `length`. Batches have one
+    length each; what pads it counts like any other step.
 
     Good for: data whose steps hang together in ways that a code needn't hold, such as text, sound
     and other series; better likelihoods. Misleads where `predict`'s `reconstruction` is taken for
@@ -187,6 +193,16 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return 0 if self.condition is None else self.condition.length
 
     @property
+    def any_length(self):
+        """Whether the data may be of any length: the first size of `data_shape` is then None."""
+        return self.data_shape[0] is None
+
+    @property
+    def example_shape(self):
+        """A shape that an example may have: `data_shape`, with some length where it is any."""
+        return (self.data_shape[0] or SOME_LENGTH, *self.data_shape[1:])
+
+    @property
     def prior(self):
         """The model's own p(z), with which it is trained."""
         return self.code.prior
@@ -232,7 +248,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         told = {}
         if self.past is not None:
             masks = training and self.x_dropout is not None
-            told["x_before"] = self.past(x, self.number("x_dropout") if masks else None)
+            told["x_before"] = self.past(x, dropout=self.number("x_dropout") if masks else None)
         if condition is not None:
             told["condition"] = condition
         return told
@@ -249,7 +265,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
             told = [each if each is None else ops.repeat(each, draws, axis=0) for each in told]
         codes = self.code.decoder_input(ops.reshape(z, (-1, self.latent_dim)))
         params = self.decoder(join(codes, *told), training=training)
-        return {"decoder_output": ops.reshape(params, (-1, draws, *params.shape[1:]))}
+        return {"decoder_output": ops.reshape(params, (-1, draws, *ops.shape(params)[1:]))}
 
     def expected(self, outputs):
         """E[x|z], shape (batch, *data_shape): its mean over the draws of z."""
@@ -399,7 +415,8 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     def before_first_step(self, x):
         """What comes before any training on the data `x`, which are returned whole."""
         if self.past is not None:
-            check_causal(functools.partial(self.call_compiled, self._params_given), self.data_shape)
+            params_given = functools.partial(self.call_compiled, self._params_given)
+            check_causal(params_given, self.example_shape)
         if self.start_size:
             first, x = some_examples(x, self.start_size)
             self.start_from(replicas.of_first_process(first))

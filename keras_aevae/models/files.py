@@ -98,6 +98,11 @@ class Files:
                 "step, each step a pass of its own, which a file doesn't hold. Received: "
                 f"part={part!r}. Save the model to decode with it: model.save('model.keras')."
             )
+        if self.any_length:
+            raise ValueError(
+                "`export` writes files for data of one length. Received: a model of data of any, "
+                f"data_shape={self.data_shape}. Build the encoder for one, and export it then."
+            )
         first = ("z", (self.latent_dim,)) if part == "decoder" else ("x", self.data_shape)
         inputs = [(*first, "float32")]
         if self.condition is not None:

@@ -109,7 +109,17 @@ class Verbs:
     def _encode_mean(self, inputs):
         return self.infer(inputs, training=False)["z_mean"]
 
-    def decode(self, z, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0):
+    def decode(
+        self,
+        z,
+        *,
+        condition=None,
+        noise=False,
+        seed=None,
+        length=None,
+        batch_size=128,
+        verbose=0,
+    ):
         """Data of codes `z`: E[x|z], or with `noise` a draw from p(x|z).
 
         Args:
@@ -119,6 +129,7 @@ class Verbs:
                 is grey; a draw is black and white, and each pixel is drawn by itself. A decoder
                 that sees x draws each step given those that it drew before.
             seed: integer, for the same draws again on the same backend.
+            length: where data may be of any length: that of the new ones.
             batch_size: codes at a time.
             verbose: 1 for a progress bar.
 
@@ -126,19 +137,34 @@ class Verbs:
             Array of shape (n, *data_shape).
         """
         inputs = self.check_codes(z, condition)
-        return self.run_decoder(inputs, noise, seed, batch_size=batch_size, verbose=verbose)
+        settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
+        return self.run_decoder(inputs, noise, seed, **settings)
 
-    def run_decoder(self, inputs, noise=False, seed=None, **settings):
+    def run_decoder(self, inputs, noise=False, seed=None, length=None, **settings):
         seed = None if seed is None else check_seed(seed)
         generator = keras.random.SeedGenerator(seed) if noise else None
-        decode = functools.partial(self.decode_batch, generator=generator)
+        shape = self.shape_of_length(length)
+        decode = functools.partial(self.decode_batch, shape=shape, generator=generator)
         return run_in_batches(decode, inputs, **settings)
 
-    def decode_batch(self, inputs, generator=None):
-        """What `decode` gives for one batch of codes: with a seed generator a draw."""
+    def shape_of_length(self, length):
+        """Shape of an example of that length; of None where data have one."""
+        if self.any_length:
+            remedy = "The model's data may be of any length: say which."
+            return check_positive_integer("length", length, remedy), *self.data_shape[1:]
+        if length is not None:
+            raise ValueError(
+                "`length` is for models whose data may be of any length; this one's have the shape "
+                f"{self.data_shape}: leave it out. Received: length={length!r}."
+            )
+        return self.data_shape
+
+    def decode_batch(self, inputs, shape, generator=None):
+        """What `decode` gives for one batch of codes, as examples of that shape: E[x|z], or with a
+        seed generator a draw."""
         if self.past is not None:
             params_given = functools.partial(self.call_compiled, self._decoder_output, inputs)
-            shape = (len(first_of(inputs)), *self.data_shape)
+            shape = (len(first_of(inputs)), *shape)
             return step_by_step(params_given, shape, self.likelihood, generator)
         if generator is None:
             return self.call_compiled(self._decode, inputs)
@@ -165,10 +191,19 @@ class Verbs:
 
     def reconstruct_batch(self, inputs):
         z = self.call_compiled(self._encode, inputs)
-        return self.decode_batch(z if self.condition is None else (z, inputs[1]))
+        codes = z if self.condition is None else (z, inputs[1])
+        return self.decode_batch(codes, first_of(inputs).shape[1:])
 
     def sample(
-        self, num_samples=1, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0
+        self,
+        num_samples=1,
+        *,
+        condition=None,
+        noise=False,
+        seed=None,
+        length=None,
+        batch_size=128,
+        verbose=0,
     ):
         """New data: codes drawn from p(z), decoded.
 
@@ -183,6 +218,7 @@ class Verbs:
             condition: what a conditional model is given beside each z.
             noise: draw x from p(x|z) instead of taking its mean E[x|z].
             seed: integer, for the same samples again on the same backend.
+            length: where data may be of any length: that of the new ones.
             batch_size: examples at a time.
             verbose: 1 for a progress bar.
 
@@ -192,7 +228,8 @@ class Verbs:
         inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
         # The noise of x has a seed of its own, far from that of z.
         second = None if seed is None else (seed + 2**30) % 2**31
-        return self.run_decoder(inputs, noise, second, batch_size=batch_size, verbose=verbose)
+        settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
+        return self.run_decoder(inputs, noise, second, **settings)
 
     def sample_codes(self, num_samples=1, *, seed=None, **settings):
         """Codes drawn from p(z), as `sample` decodes them: array of shape (num_samples,
@@ -280,7 +317,8 @@ class Verbs:
         """Data along the path between the codes of `start` and those of `end`.
 
         Args:
-            start, end: data, both of shape (n, *data_shape).
+            start, end: data, both of shape (n, *data_shape). Where data may be of any length,
+                `start`, an array, has that of the path.
             steps: points on the path, both ends included.
             condition: what a conditional model is given beside each pair, the same on all its path.
             method: "linear", or "spherical": along the arc, which keeps the distance from the
@@ -306,5 +344,6 @@ class Verbs:
         z = path.reshape(-1, self.latent_dim).astype("float32")
         if self.condition_dim:  # that of the start, along the whole path
             z = (z, np.repeat(inputs[1], steps, axis=0))
-        decoded = self.run_decoder(z, **settings)
-        return decoded.reshape(len(a), steps, *self.data_shape)
+        length = first_of(inputs).shape[1] if self.any_length else None
+        decoded = self.run_decoder(z, length=length, **settings)
+        return decoded.reshape(len(a), steps, *decoded.shape[1:])

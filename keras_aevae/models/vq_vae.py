@@ -99,8 +99,9 @@ class VQVAE(Autoencoder):
     def _encode_indices(self, inputs):
         return self.code.draw(self.infer(inputs, training=False))["indices"][:, 0]
 
-    def decode_indices(self, indices, *, batch_size=128, verbose=0):
-        """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape)."""
+    def decode_indices(self, indices, *, length=None, batch_size=128, verbose=0):
+        """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape), of that
+        length where data may be of any."""
         indices = np.asarray(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)
@@ -110,8 +111,10 @@ class VQVAE(Autoencoder):
                 f"{', '.join(map(str, grid))}). Received: {indices.dtype}, shape {indices.shape}."
             )
 
+        shape = self.shape_of_length(length)
+
         def decode(batch):
-            return self.decode_batch(self.call_compiled(self._embed, batch))
+            return self.decode_batch(self.call_compiled(self._embed, batch), shape)
 
         return run_in_batches(decode, indices, batch_size, verbose)
 
