@@ -84,6 +84,14 @@ def states_of(model, num_steps):
     return states
 
 
+@pytest.fixture(autouse=True)
+def python_handles_ctrl_c():
+    """Which a shell may have told it not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def undisturbed():
     return states_of(build(), 2 * STEPS)
