@@ -1,6 +1,7 @@
 """The rows of the contract: every model, and what it takes to build it."""
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -30,6 +31,25 @@ def vampprior():
     return {"prior": ka.distributions.VampPrior(8)}
 
 
+def causal(shape, latent_dim, outputs_per_value=1, condition_dim=0, recurrent=False, **not_for_it):
+    """An mlp, and a decoder of [z, x_before] that is causal along the first axis of the data."""
+    layers = keras.layers
+    encoder, _ = ka.networks.mlp(shape, latent_dim, hidden=(32,), condition_dim=condition_dim)
+    steps, values = shape[0], math.prod(shape[1:])
+    z, before = keras.Input((latent_dim,)), keras.Input(shape)
+    c = [keras.Input((condition_dim,))] if condition_dim else []
+    told = layers.Concatenate()([z, *c]) if c else z
+    h = [layers.RepeatVector(steps)(told), layers.Reshape((steps, values))(before)]
+    h = layers.Concatenate()(h)
+    if recurrent:
+        h = layers.GRU(16, return_sequences=True)(h)
+    else:
+        h = layers.Conv1D(32, 3, padding="causal", activation="relu")(h)
+    h = layers.Dense(values * outputs_per_value)(h)
+    h = layers.Reshape((*shape[:-1], shape[-1] * outputs_per_value))(h)
+    return encoder, keras.Model([z, before, *c], h)
+
+
 GRID = {"network": ka.networks.conv, "filters": (16,), "hidden": None}
 ZOO = {
     "Autoencoder": Row(ka.Autoencoder),
@@ -53,6 +73,9 @@ ZOO = {
     "PIWAE": Row(ka.PIWAE, {"num_samples": 2, "num_bounds": 3}),
     "CIWAE": Row(ka.CIWAE, {"num_samples": 3, "elbo_weight": 0.3}),
     "VampPriorVAE": Row(ka.VampPriorVAE, parts=vampprior),
+    "VAE, a decoder that sees x": Row(
+        ka.VAE, {"decoder_sees_x": True, "x_dropout": 0.2}, networks={"network": causal}
+    ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
     "Autoencoder, told a class": Row(
         ka.Autoencoder,

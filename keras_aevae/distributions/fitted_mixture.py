@@ -75,7 +75,7 @@ class FittedMixture(Prior, keras.layers.Layer):
         self.logits.assign(np.log(mixture.weights_))
 
     def tensors(self, posterior_at=None):
-        scales = self.scales.value
+        scales = ops.convert_to_tensor(self.scales.value)
         return [self.means.value, scales, ops.inv(scales), self.logits.value]
 
     def made_of(self, tensors, q=None):

@@ -53,6 +53,11 @@ class VampPrior(LearnedPrior):
 
     def setup(self, code, data_shape=None, support=None):
         super().setup(code, data_shape, support)
+        if None in data_shape:
+            raise ValueError(
+                "A VampPrior is made of inputs of one length. Received: networks that take any, "
+                f"data_shape={data_shape}. Build them for one, or choose another `prior`."
+            )
         uniform, normal = keras.initializers.RandomUniform, keras.initializers.RandomNormal
         self.pseudo_inputs = self.add_weight(
             name="pseudo_inputs",

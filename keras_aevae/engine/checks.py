@@ -1,4 +1,7 @@
-"""Checks of networks at construction, and of data before any training starts."""
+"""Checks of networks at construction, and of data before any training starts.
+
+The first size in a shape of data is None where examples may be of any length.
+"""
 
 import math
 
@@ -9,8 +12,8 @@ from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.inference import as_numpy, first_batch, first_of, is_array
 
 
-def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
-    """Check that the networks fit each other; return (latent_shape, data_shape, features_shape).
+def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, sees_x=False):
+    """Raise unless the networks fit each other; return (latent_shape, data_shape, features_shape).
 
     Networks that aren't built yet are built.
     """
@@ -20,8 +23,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
                 f"`{name}` must be a Keras model, such as those of keras_aevae.networks. "
                 f"Received: {name}={network!r}."
             )
-    known = getattr(decoder, "input_shape", None)
-    known = known[0] if isinstance(known, list) else known
+    known = first_input_shape(decoder)
     if latent_dim is not None:
         latent_dim = check_positive_integer("latent_dim", latent_dim)
     elif known is None:
@@ -33,11 +35,20 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
     latent_shape = tuple(known[1:]) if known else (latent_dim,)
     if None in latent_shape or latent_dim not in (None, math.prod(latent_shape)):
         latent_shape = (latent_dim,)
-    check_input_shape("decoder", decoder, latent_shape, "latent_dim", condition_dim)
-    params = single_output("decoder", decoder, latent_shape, condition_dim)
+    condition = {"the condition's length": (condition_dim,)} if condition_dim else {}
+    seen = {"the shape of x": shape_seen(encoder, decoder)} if sees_x else {}
+    wanted = {"latent_dim": latent_shape, **seen, **condition}
+    params = single_output("decoder", decoder, wanted, any_length=sees_x)
     data_shape = likelihood.data_shape(params)
-    check_input_shape("encoder", encoder, data_shape, "the decoder's data shape", condition_dim)
-    features = single_output("encoder", encoder, data_shape, condition_dim)
+    for shape in seen.values():
+        if shape != data_shape:
+            raise ValueError(
+                "`decoder` doesn't fit: it must give the parameters of the x that it sees, step by "
+                f"step. Received: a decoder that sees x of shape {shape} and gives parameters of "
+                f"shape {params}, which are those of data of shape {data_shape}."
+            )
+    wanted = {"the decoder's data shape": data_shape, **condition}
+    features = single_output("encoder", encoder, wanted)
     if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
         raise ValueError(
             f"`encoder` doesn't fit: the decoder takes a grid of codes, {latent_shape}, so the "
@@ -47,37 +58,81 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0):
     return latent_shape, data_shape, features
 
 
-def check_input_shape(name, network, shape, what, condition_dim):
+def input_shapes(network):
+    """The shapes of the inputs of `network`, a list; None where they aren't known yet."""
     known = getattr(network, "input_shape", None)
-    if isinstance(known, list) != bool(condition_dim) and known is not None:
-        takes = f"takes {len(known)} inputs" if isinstance(known, list) else "takes one input"
-        wanted = (
-            f"build both networks with condition_dim={condition_dim}"
-            if condition_dim
-            else "a network of one input is wanted; for a condition use ConditionalVAE"
+    return known if isinstance(known, list) or known is None else [known]
+
+
+def first_input_shape(network):
+    return (input_shapes(network) or [None])[0]
+
+
+def shape_seen(encoder, decoder):
+    """Shape of the x that the decoder sees, without batch axis: its second input's, or if that
+    isn't known the encoder's."""
+    known = [*(input_shapes(decoder) or [])[1:2], first_input_shape(encoder)]
+    known = [shape for shape in known if isinstance(shape, tuple)]
+    if not known:
+        raise ValueError(
+            "`decoder_sees_x` needs networks whose input shapes are known: make the decoder by "
+            "keras.Model([z, x_before], outputs), of two `keras.Input`s. Received: networks whose "
+            "input shapes aren't known."
         )
-        raise ValueError(f"`{name}` doesn't fit: it {takes}; {wanted}.")
-    shapes = [(None, *shape), (None, condition_dim)] if condition_dim else [(None, *shape)]
-    for one, wanted in zip(known if isinstance(known, list) else [known], shapes):
-        if not isinstance(one, tuple):  # not known yet: Keras will tell
+    first, last = known[0][1:], known[-1][1:]
+    # Where the decoder takes any length, the encoder may take one.
+    return tuple(a or b for a, b in zip(first, last)) if agree(first, last) else tuple(first)
+
+
+def agree(shape, other):
+    """Whether both can be the shape of one array: None is any size."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
+
+
+def check_inputs(name, network, wanted):
+    """Raise unless the inputs of `network`, where they are known, have the `wanted` shapes: a dict
+    of what they are to shapes without batch axis."""
+    known = input_shapes(network)
+    if known is None:  # Keras will tell
+        return
+    if len(known) != len(wanted):
+        takes = "takes one input" if len(known) == 1 else f"takes {len(known)} inputs"
+        raise ValueError(f"`{name}` doesn't fit: it {takes}; {remedy_of_inputs(wanted)}.")
+    for one, (what, shape) in zip(known, wanted.items()):
+        if not isinstance(one, tuple):
             return
-        fits = len(one) == len(wanted)
-        if not fits or any(a is not None and a != b for a, b in zip(one[1:], wanted[1:])):
-            what = "the condition's length" if wanted is not shapes[0] else what
+        if not agree(one[1:], shape):
             raise ValueError(
                 f"`{name}` doesn't fit: it takes inputs of shape {one[1:]}, and {what} is "
-                f"{wanted[1:]}. Build both networks with the same data_shape, latent_dim and "
+                f"{shape}. Build both networks with the same data_shape, latent_dim and "
                 "condition_dim."
             )
 
 
-def single_output(name, network, shape, condition_dim):
-    """Return the shape of the single output of `network` for an input of `shape`, without batch
-    axes."""
-    x = keras.KerasTensor((None, *shape))
-    output = network([x, keras.KerasTensor((None, condition_dim))] if condition_dim else x)
+def remedy_of_inputs(wanted):
+    """What a network of other inputs than the `wanted` ones is to be built like."""
+    if "the shape of x" in wanted:
+        c = ", c" if "the condition's length" in wanted else ""
+        return f"with decoder_sees_x=True a decoder of [z, x_before{c}] is wanted"
+    if "the condition's length" in wanted:
+        [condition_dim] = wanted["the condition's length"]
+        return f"build both networks with condition_dim={condition_dim}"
+    return (
+        "a network of one input is wanted; for a condition use ConditionalVAE, for a decoder that "
+        "takes x, too, decoder_sees_x=True"
+    )
+
+
+def single_output(name, network, wanted, any_length=False):
+    """Shape of the one output of `network`, without batch axis, for inputs of the `wanted` shapes,
+    which are checked. Its first size may be None if `any_length`."""
+    check_inputs(name, network, wanted)
+    inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
+    output = network(inputs if len(inputs) > 1 else inputs[0])
     output_shape = getattr(output, "shape", None)
-    if output_shape is None or None in output_shape[1:] or len(output_shape) < 2:
+    any_length = any_length and len(output_shape or ()) > 2
+    known = output_shape and output_shape[2 if any_length else 1 :]
+    if output_shape is None or None in known or len(output_shape) < 2:
         received = output_shape or f"{type(output).__name__} of {len(output)} tensors"
         raise ValueError(
             f"`{name}` must give one tensor of known shape (batch, ...). The model itself adds "
@@ -93,9 +148,10 @@ def check_values(name, x, data_shape, support):
     if any finite value is valid.
     """
     x = as_numpy(x)
-    if x.shape[1:] != tuple(data_shape):
+    if not agree(x.shape[1:], data_shape):
+        sizes = ("any length" if size is None else str(size) for size in data_shape)
         raise ValueError(
-            f"`{name}` must have shape (n, {', '.join(map(str, data_shape))}). "
+            f"`{name}` must have shape (n, {', '.join(sizes)}). "
             f"Received: {name}.shape={x.shape}.{shape_remedy(name, x.shape, tuple(data_shape))}"
         )
     if x.size == 0:
@@ -138,9 +194,9 @@ def shape_remedy(name, received, data_shape):
             " `y` is the target to reconstruct (denoising), in place of x; an autoencoder takes "
             "no labels: leave them out."
         )
-    if received[1:] + (1,) == data_shape:
+    if agree(received[1:] + (1,), data_shape):
         return f" Add the channel axis: {name}[..., None]."
-    if received == data_shape:
+    if agree(received, data_shape):
         return f" Add the batch axis: {name}[None]."
     return " Build the networks for the shape of your data."
 

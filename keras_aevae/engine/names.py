@@ -23,7 +23,7 @@ def names_of(model):
         return list(each.values())
 
     names = ()
-    inputs = [ops.zeros((1, *model.data_shape))]
+    inputs = [ops.zeros((1, *model.example_shape))]
     if model.condition is not None:
         shape, dtype = model.condition.each
         inputs.append(ops.zeros((1, *shape), dtype))

@@ -6,11 +6,13 @@ import keras
 from keras import ops
 
 from keras_aevae.engine import private, replicas
+from keras_aevae.engine.executions import several_steps, steps_of_user
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.inference import compiled
+from keras_aevae.engine.whole_steps import WholeSteps, give_back_state, whole_or_undone
 
 
-class OwnLoss(private.BuildsFromOwnBatch, keras.Model):
+class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
 
     # What the loss is, and how to choose it instead of passing one.
@@ -33,6 +35,23 @@ class OwnLoss(private.BuildsFromOwnBatch, keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    @functools.wraps(keras.Model.fit)
+    def fit(self, x=None, y=None, **kwargs):
+        with several_steps(self, x, kwargs) as settings:
+            return super().fit(x, y, **settings)
+
+    @functools.wraps(keras.Model.evaluate)
+    def evaluate(self, *args, **kwargs):
+        if private.called_by_fit(kwargs):  # `fit` made it for as many steps at once
+            return super().evaluate(*args, **kwargs)
+        with steps_of_user(self):
+            return super().evaluate(*args, **kwargs)
+
+    @functools.wraps(keras.Model.predict)
+    def predict(self, *args, **kwargs):
+        with steps_of_user(self):
+            return super().predict(*args, **kwargs)
+
     def make_train_function(self, force=False):
         self.train_function = self.recorded("train", force)
         return self.train_function
@@ -42,20 +61,26 @@ class OwnLoss(private.BuildsFromOwnBatch, keras.Model):
         return self.test_function
 
     def recorded(self, kind, force):
-        """Return Keras's function of a "train" or "test" step. On TensorFlow without XLA it has a
-        fused Adam. On PyTorch its operations are recorded, unless the step is the user's own or
-        must run eagerly."""
+        """Return Keras's function of a "train" or "test" step. On TensorFlow it takes steps as a
+        whole, with a fused Adam where there is no XLA. On PyTorch its operations are recorded,
+        unless the step is the user's own or must run eagerly."""
         made = getattr(self, f"{kind}_function")
         if made is not None and not force:
             return made
         getattr(super(), f"make_{kind}_function")(force)
         made, step = getattr(self, f"{kind}_function"), f"{kind}_step"
         backend = keras.backend.backend()
+        if backend == "tensorflow" and replicas.of_default_strategy(self.distribute_strategy):
+            from keras_aevae.engine.tensorflow_steps import steps_function
+
+            made = steps_function(self, getattr(self, step))
         if backend == "tensorflow" and kind == "train" and not self.jit_compile:
             return fused_adam(self.optimizer)(made)
         own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
-        if backend != "torch" or self.run_eagerly or own:
+        if backend != "torch":
             return made
+        if self.run_eagerly or own:
+            return whole_or_undone(self, made)
         from keras_aevae.engine.recorded import recorded_step
 
         return recorded_step(self, made, training=kind == "train")
@@ -75,6 +100,7 @@ class OwnLoss(private.BuildsFromOwnBatch, keras.Model):
 
         `method` is a method of the model that takes tensors; `settings` are compiled in.
         """
+        give_back_state(self)  # a callback may ask while the model is trained
         known = self.__dict__.setdefault("_compiled", {})
         key = (method.__name__, *sorted(settings.items()))
         if key not in known:

@@ -57,6 +57,46 @@ class BuildsFromOwnBatch:
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
+# The parts of a training state on JAX, in Keras's order; a test's ends with the metrics, without
+# the optimizer, and a prediction's has the first two.
+TRAINED, OTHER = "trainable_variables", "non_trainable_variables"
+OPTIMIZER, METRICS = "optimizer_variables", "metrics_variables"
+PARTS = {
+    4: (TRAINED, OTHER, OPTIMIZER, METRICS),
+    3: (TRAINED, OTHER, METRICS),
+    2: (TRAINED, OTHER),
+}
+
+
+class HoldsJaxState:
+    """A mixin for Keras models, which on JAX hold the newest state of a `fit` at any time.
+
+    Keras's JAX trainer takes the values out of a model's variables for the time of `fit`. It keeps
+    the state in an attribute only after each execution, and `jax_state_sync` puts it back from
+    there. The model's `step_to_trace(step)` returns what is traced in place of Keras's step.
+    Without the names an error in the first step, or between the steps of one execution, leaves the
+    variables without values, as in Keras.
+    """
+
+    def _get_jax_state(self, purge_model_variables=False, **parts):
+        state = super()._get_jax_state(**parts)
+        self._jax_state = dict(zip([part for part in parts if parts[part]], state))
+        self._jax_state_synced = False
+        if purge_model_variables:
+            self._purge_model_variables(**parts)
+        return state
+
+    def _make_function(self, step_function, *args, **kwargs):
+        step_function = self.step_to_trace(step_function)
+        return super()._make_function(step_function, *args, **kwargs)
+
+
+def hold_jax_state(model, state):
+    """Let `jax_state_sync` put `state`, a tuple of Keras's parts, into the variables of `model`.
+    Without the name nothing reads it."""
+    model._jax_state = dict(zip(PARTS[len(state)], state))
+
+
 # Keras: initializers
 
 

@@ -20,6 +20,7 @@ import torch
 from keras_aevae.engine import denormals, private
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.recorded_graph import simplify
+from keras_aevae.engine.whole_steps import whole_or_undone
 
 # The number of argument shapes that one function is recorded for; beyond it, it runs eagerly.
 MOST_SHAPES = 16
@@ -43,11 +44,18 @@ class Recorded:
         first: the function to call while nothing is recorded; by default `eagerly`.
         compiled: whether to pass the recorded operations to `torch.compile`.
         name: a name for the warning if it can't be recorded; by default there is no warning.
-        before: function that is called each time before the operations are replayed.
+        around: function without arguments: a scope in which the operations are replayed.
     """
 
     def __init__(
-        self, eagerly, step, variables, first=None, compiled=False, name=None, before=None
+        self,
+        eagerly,
+        step,
+        variables,
+        first=None,
+        compiled=False,
+        name=None,
+        around=contextlib.nullcontext,
     ):
         self.eagerly = eagerly
         self.first = first or eagerly
@@ -55,7 +63,7 @@ class Recorded:
         self.variables = variables
         self.compiled = compiled
         self.name = name
-        self.before = before
+        self.around = around
         self.graphs = {}
 
     def __call__(self, *arguments):
@@ -65,17 +73,16 @@ class Recorded:
         key = tuple((a.shape, a.dtype, a.device) if torch.is_tensor(a) else a for a in flat)
         graph = self.graphs.get(key)
         if graph is None and len(self.graphs) < MOST_SHAPES:
+            outputs = self.first(*arguments)
             self.graphs[key] = FIRST_SEEN
-            return self.first(*arguments)
+            return outputs
         if graph is FIRST_SEEN:
             graph = self.graphs[key] = self.record(arguments)
         if graph in (None, NEVER):
             return self.eagerly(*arguments)
-        if self.before:
-            self.before()
         operations, variables, used, structure = graph
         tensors = itertools.compress([a for a in flat if torch.is_tensor(a)], used)
-        with torch.no_grad():
+        with torch.no_grad(), self.around():
             outputs = operations(*[v.value for v in variables], *tensors)
         return optree.tree_unflatten(structure, outputs)
 
@@ -223,10 +230,19 @@ def recorded_step(model, eagerly, training):
 
     steps = itertools.count(1)
 
-    def flush():
-        if next(steps) % denormals.EVERY == 0:
-            denormals.flush(model.optimizer)
+    @contextlib.contextmanager
+    def whole_step():
+        with model.interrupts.step():
+            if training and next(steps) % denormals.EVERY == 0:
+                denormals.flush(model.optimizer)
+            yield
 
-    step, before = (train_step, flush) if training else (test_step, None)
-    name = f"The {'training' if training else 'test'} step of {type(model).__name__}"
-    return Recorded(eagerly, step, all_variables, keras_step, compiled, name, before)
+    return Recorded(
+        whole_or_undone(model, eagerly),
+        train_step if training else test_step,
+        all_variables,
+        first=whole_or_undone(model, keras_step, all_variables),
+        compiled=compiled,
+        name=f"The {'training' if training else 'test'} step of {type(model).__name__}",
+        around=whole_step,
+    )

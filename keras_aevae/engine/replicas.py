@@ -113,6 +113,13 @@ def part_of_loss(loss):
 # two functions below make it work.
 
 
+def of_default_strategy(strategy):
+    """Whether TensorFlow's `strategy` is the one of those who have asked for none."""
+    import tensorflow as tf
+
+    return not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy()
+
+
 def of_tensorflow_workers(strategy):
     """Return whether TensorFlow's `strategy` has several workers: replicas on other machines."""
     import tensorflow as tf

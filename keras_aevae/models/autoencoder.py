@@ -17,14 +17,18 @@ from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
 from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import is_pair, some_examples
+from keras_aevae.engine.inference import first_of, is_pair, some_examples
 from keras_aevae.engine.names import names_of
-from keras_aevae.engine.numbers import HasNumbers
+from keras_aevae.engine.numbers import HasNumbers, Number
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.models.bounds import Bounds
 from keras_aevae.models.condition import get_condition, is_unknown
 from keras_aevae.models.files import Files
+from keras_aevae.models.past import Past, check_causal, check_same
 from keras_aevae.models.verbs import Verbs
+
+# For looking at networks that take any length.
+SOME_LENGTH = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -54,13 +58,17 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
             `keras_aevae.distributions.Likelihood`.
         posterior: q(z|x), how an input is stored: "point", "diagonal_gaussian", or a
             `keras_aevae.codes.Code`.
-        prior: p(z), from which `sample` draws codes until `fit_prior` is called: "standard_normal";
-            or, for models whose posterior has a density, a learned prior: "gaussian_mixture",
-            "vamp_prior" or a `keras_aevae.distributions.LearnedPrior`.
-        classes: the labels, if both networks take a label beside each x or z: their number n, for
-            the labels 0..n-1, or a list of integers or strings. The networks take labels one-hot.
-        condition_dim: the length of the vector, if both networks take a vector instead. Give
-            `classes`, `condition_dim` or neither.
+        prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
+            models whose posterior has a density also a learned one: "gaussian_mixture",
+            "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
+        classes: where both networks are told a label beside each x or z: the number n of labels,
+            for 0..n-1, or a list of them, integers or strings. The networks take it one-hot.
+        condition_dim: where they are told a vector: its length. Give this or `classes`, or neither.
+        decoder_sees_x: whether the decoder predicts each step of x from the steps before it, see
+            below.
+        x_dropout: probability with which each of these steps is hidden from the decoder in
+            training, replaced by zeros; None for none. It is a number like a VAE's `beta`: a
+            schedule will do, and it may be set at any time.
         seed: integer seed of the posterior's noise, or None for a random one.
 
     Call arguments:
@@ -78,6 +86,30 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     Raises:
         ValueError: if the networks don't fit each other, the data or `latent_dim`.
+
+    With `decoder_sees_x=True` the decoder is autoregressive along the first axis of the data, for
+    sequences and for images row by row:
+
+        log p(x|z) = sum_t log p(x_t | x_1, ..., x_t-1, z)
+
+    It takes [z, x_before] (and a condition last), where x_before is x moved on by one step with
+    zeros in front, and must be causal: its outputs at a step depend on x_before up to that step.
+    Recurrent layers, Conv1D(padding="causal") and attention with a causal mask are; `fit` raises an
+    error for a decoder that isn't. The values of one step are independent given those before it.
+    `fit`, `evaluate`, `predict`, `evaluate_terms`, `elbo` and `log_likelihood` give it the true
+    past (teacher forcing), which makes log p(x|z) exact. `decode`,
+    `sample`, `interpolate` and `reconstruct` have codes alone: they decode step by step, one pass
+    of the decoder for each, from the steps that were decoded before. Without noise these are the
+    most probable ones, and what is returned is the mean of each step given them. Networks may take
+    any length, (None, ...): `decode` and `sample` are then told the `length`. Batches have one
+    length each; what pads it counts like any other step.
+
+    Good for: data whose steps hang together in ways that a code needn't hold, such as text, sound
+    and other series; better likelihoods. Misleads where `predict`'s `reconstruction` is taken for
+    what z holds, since the decoder has seen the past of x; `reconstruct` shows what z holds. A
+    strong decoder needs no z, and the KL falls to 0 (posterior collapse): hide steps by
+    `x_dropout`, warm beta up, or give free bits (Bowman et al. 2016,
+    https://arxiv.org/abs/1511.06349).
 
     `fit` takes arrays, `(x, target)` pairs for denoising, `tf.data`, `PyDataset`, `DataLoader` or
     generators, with sample weights; a weighted mean over the batch is divided by the sum of the
@@ -97,6 +129,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     ```
     """
 
+    x_dropout = Number(minimum=0, maximum=1, optional=True, remedy="None is none.")
     about_loss = (
         "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
         "likelihood='mse' or 'binary_crossentropy'."
@@ -113,6 +146,8 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         prior="standard_normal",
         classes=None,
         condition_dim=None,
+        decoder_sees_x=False,
+        x_dropout=None,
         seed=None,
         **kwargs,
     ):
@@ -122,7 +157,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         self.likelihood = get_likelihood(likelihood)
         self.condition = get_condition(classes, condition_dim)
         self.latent_shape, self.data_shape, features = check_networks(
-            encoder, decoder, latent_dim, self.likelihood, self.condition_dim
+            encoder, decoder, latent_dim, self.likelihood, self.condition_dim, decoder_sees_x
         )
         self.latent_dim = math.prod(self.latent_shape)
         self.code = get_code(posterior, seed)
@@ -135,6 +170,15 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
                 "alone, which a conditional model's doesn't. Received: "
                 f"condition_dim={self.condition_dim}."
             )
+        if x_dropout is not None and not decoder_sees_x:
+            raise ValueError(
+                "`x_dropout` masks the x that a decoder sees: give decoder_sees_x=True, too, or "
+                f"leave it out. Received: x_dropout={x_dropout!r}, decoder_sees_x=False."
+            )
+        self.x_dropout = x_dropout
+        # Masks of a seed of their own, far from that of the draws of z.
+        own_seed = None if self.code.seed is None else (self.code.seed + 2**30) % 2**31
+        self.past = Past(own_seed) if decoder_sees_x else None
         self.trackers = []
         self.frozen_with_encoder = set()
         self.built = True
@@ -148,6 +192,16 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     def condition_dim(self):
         """Length of the condition vector that both networks take; 0 if they take none."""
         return 0 if self.condition is None else self.condition.length
+
+    @property
+    def any_length(self):
+        """Whether the data may be of any length: the first size of `data_shape` is then None."""
+        return self.data_shape[0] is None
+
+    @property
+    def example_shape(self):
+        """A shape that an example may have: `data_shape`, with some length where it is any."""
+        return (self.data_shape[0] or SOME_LENGTH, *self.data_shape[1:])
 
     @property
     def prior(self):
@@ -187,21 +241,32 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         """Return the parameters of q(z|x) by name: `z_mean`, ..., of shape (batch, latent_dim)."""
         x, condition = self.unpack(inputs)
         outputs = self.code.infer(self.encoder(join(x, condition), training=training))
-        return outputs if condition is None else {"condition": condition, **outputs}
+        return {**self.told(x, condition, training), **outputs}
+
+    def told(self, x, condition, training=None):
+        """What the decoder is told beside z, by name: `x_before`, of a decoder that sees x, and
+        `condition`, each if there is one."""
+        told = {}
+        if self.past is not None:
+            masks = training and self.x_dropout is not None
+            told["x_before"] = self.past(x, dropout=self.number("x_dropout") if masks else None)
+        if condition is not None:
+            told["condition"] = condition
+        return told
 
     def draw(self, outputs, training=None):
         """Return `z`, draws from q(z|x), of shape (batch, num_draws, latent_dim)."""
         return self.code.draw(outputs, self.num_draws, training)
 
     def generate(self, outputs, training=None):
-        """Return `decoder_output`, the parameters of p(x|z): shape (batch, num_draws, ...)."""
-        z, condition = outputs["z"], outputs.get("condition")
+        """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
+        z, told = outputs["z"], [outputs.get(name) for name in ("x_before", "condition")]
         draws = z.shape[1]
-        if draws > 1 and condition is not None:
-            condition = ops.repeat(condition, draws, axis=0)
+        if draws > 1:
+            told = [each if each is None else ops.repeat(each, draws, axis=0) for each in told]
         codes = self.code.decoder_input(ops.reshape(z, (-1, self.latent_dim)))
-        params = self.decoder(join(codes, condition), training=training)
-        return {"decoder_output": ops.reshape(params, (-1, draws, *params.shape[1:]))}
+        params = self.decoder(join(codes, *told), training=training)
+        return {"decoder_output": ops.reshape(params, (-1, draws, *ops.shape(params)[1:]))}
 
     def expected(self, outputs):
         """Return E[x|z], averaged over the draws of z: shape (batch, *data_shape)."""
@@ -334,8 +399,8 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     def fit(self, x=None, y=None, **kwargs):
         """Train the model as Keras's `fit` does; the data are checked first.
 
-        `y` is a target to reconstruct in place of `x` (denoising), not a label. All other arguments
-        are keyword arguments.
+        `y` is a target to reconstruct in place of `x` (denoising), not a label. A decoder that sees
+        x takes none. All other arguments go by keyword.
         """
         x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
@@ -345,10 +410,26 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
             kwargs["validation_data"] = (x_val, y_val, weight)
         elif validation is not None:
             kwargs["validation_data"], _ = self.check_fit(validation)
-        if self.start_size and not int(self.step.numpy()):
+        if not int(self.step.numpy()):
+            x = self.before_first_step(x)
+        return super().fit(x, y, **kwargs)
+
+    def before_first_step(self, x):
+        """What comes before any training on the data `x`, which are returned whole."""
+        if self.past is not None:
+            params_given = functools.partial(self.call_compiled, self._params_given)
+            check_causal(params_given, self.example_shape)
+        if self.start_size:
             first, x = some_examples(x, self.start_size)
             self.start_from(replicas.of_first_process(first))
-        return super().fit(x, y, **kwargs)
+        return x
+
+    def _params_given(self, x):
+        """The likelihood's parameters at one z, where the decoder sees x."""
+        n = ops.shape(x)[0]
+        condition = None if self.condition is None else ops.zeros((n, self.condition_dim))
+        outputs = {"z": ops.ones((n, 1, self.latent_dim)), **self.told(x, condition)}
+        return self.generate(outputs, training=False)["decoder_output"][:, 0]
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
@@ -370,6 +451,8 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         inputs = self.check_inputs(inputs, support=support if y is None else None)
         if y is not None:
             check_values("y", y, self.data_shape, support)
+            if self.past is not None:
+                check_same(first_of(inputs), y)
         return inputs
 
     @property
@@ -397,6 +480,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
             "prior": identifier_or_config(self.prior),
             "seed": self.code.seed,
             **({} if self.condition is None else self.condition.config()),
+            "decoder_sees_x": self.past is not None,
             **self.numbers.config(),
             **({"fitted_prior": serialize(self.fitted_prior)} if self.fitted_prior else {}),
         }
@@ -416,9 +500,11 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return model
 
 
-def join(tensor, condition):
-    """Return the input of a network: the tensor, or a list of it and the condition."""
-    return tensor if condition is None else [tensor, condition]
+def join(tensor, *told):
+    """What a network is called on: the tensor, or with what else it is told (which isn't None) a
+    list."""
+    tensors = [tensor, *(each for each in told if each is not None)]
+    return tensors if len(tensors) > 1 else tensor
 
 
 def identifier_or_config(prior):

@@ -65,6 +65,7 @@ class Files:
                 (`.xml`, on TensorFlow).
             part: None for the whole model, which takes `x` and gives `z` and `reconstruction`;
                 "encoder" takes `x` and gives `z`; "decoder" takes `z` and gives `reconstruction`.
+                Of a model whose decoder sees x only the encoder can be exported.
                 Inputs and outputs have these names. A conditional model's second input is
                 `condition`: int32 labels, shape (batch,), or float32 vectors. (Labels that are
                 strings are given by their positions in `classes`.)
@@ -91,6 +92,17 @@ class Files:
         """
         if part is not None:
             check_name("part", part, ("encoder", "decoder"))
+        if self.past is not None and part != "encoder":
+            raise ValueError(
+                "`part` must be 'encoder' for a model whose decoder sees x: it decodes step by "
+                "step, each step a pass of its own, which a file doesn't hold. Received: "
+                f"part={part!r}. Save the model to decode with it: model.save('model.keras')."
+            )
+        if self.any_length:
+            raise ValueError(
+                "`export` writes files for data of one length. Received: a model of data of any, "
+                f"data_shape={self.data_shape}. Build the encoder for one, and export it then."
+            )
         first = ("z", (self.latent_dim,)) if part == "decoder" else ("x", self.data_shape)
         inputs = [(*first, "float32")]
         if self.condition is not None:

@@ -60,14 +60,33 @@ class VAE(Autoencoder):
 
     def __init__(
         self,
-        *args,
+        encoder,
+        decoder,
+        latent_dim=None,
+        likelihood="bernoulli",
+        *,
         posterior="diagonal_gaussian",
+        prior="standard_normal",
         beta=1.0,
         free_bits=None,
         num_samples=1,
+        classes=None,
+        condition_dim=None,
+        seed=None,
         **kwargs,
     ):
-        super().__init__(*args, posterior=posterior, **kwargs)
+        super().__init__(
+            encoder,
+            decoder,
+            latent_dim,
+            likelihood,
+            posterior=posterior,
+            prior=prior,
+            classes=classes,
+            condition_dim=condition_dim,
+            seed=seed,
+            **kwargs,
+        )
         if self.stores != "distribution":
             raise ValueError(
                 "`posterior` must have a density, for the KL. Received: "

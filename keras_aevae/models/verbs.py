@@ -18,6 +18,7 @@ from keras_aevae.engine.inference import (
     is_pair,
     run_in_batches,
 )
+from keras_aevae.models.past import step_by_step
 
 
 class Verbs:
@@ -109,15 +110,27 @@ class Verbs:
     def _encode_mean(self, inputs):
         return self.infer(inputs, training=False)["z_mean"]
 
-    def decode(self, z, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0):
+    def decode(
+        self,
+        z,
+        *,
+        condition=None,
+        noise=False,
+        seed=None,
+        length=None,
+        batch_size=128,
+        verbose=0,
+    ):
         """Decode codes `z`: return E[x|z] or, with `noise`, a draw from p(x|z).
 
         Args:
             z: codes, shape (n, latent_dim).
             condition: the condition of each z, for a conditional model.
             noise: draw x from p(x|z) instead of taking its mean. A mean of black and white pixels
-                is grey; a draw is black and white, and its pixels are drawn independently.
+                is grey; a draw is black and white, and its pixels are drawn independently. A
+                decoder that sees x draws each step given the steps that it drew before.
             seed: integer; the same seed gives the same draws on the same backend.
+            length: the length of the new data, if the model's data may be of any length.
             batch_size: number of codes per batch.
             verbose: 1 for a progress bar.
 
@@ -125,22 +138,45 @@ class Verbs:
             Array of shape (n, *data_shape).
         """
         inputs = self.check_codes(z, condition)
-        return self.run_decoder(inputs, noise, seed, batch_size=batch_size, verbose=verbose)
+        settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
+        return self.run_decoder(inputs, noise, seed, **settings)
 
-    def run_decoder(self, inputs, noise, seed, **settings):
-        if not noise:
-            return self.run(self._decode, inputs, **settings)
-        generator = keras.random.SeedGenerator(None if seed is None else check_seed(seed))
+    def run_decoder(self, inputs, noise=False, seed=None, length=None, **settings):
+        seed = None if seed is None else check_seed(seed)
+        generator = keras.random.SeedGenerator(seed) if noise else None
+        shape = self.shape_of_length(length)
+        decode = functools.partial(self.decode_batch, shape=shape, generator=generator)
+        return run_in_batches(decode, inputs, **settings)
 
-        def draw(batch):
-            params = self.call_compiled(self._decoder_output, batch)
-            return self.likelihood.sample(params, seed=generator)
+    def shape_of_length(self, length):
+        """Shape of an example of that length; of None where data have one."""
+        if self.any_length:
+            remedy = "The model's data may be of any length: say which."
+            return check_positive_integer("length", length, remedy), *self.data_shape[1:]
+        if length is not None:
+            raise ValueError(
+                "`length` is for models whose data may be of any length; this one's have the shape "
+                f"{self.data_shape}: leave it out. Received: length={length!r}."
+            )
+        return self.data_shape
 
-        return run_in_batches(draw, inputs, **settings)
+    def decode_batch(self, inputs, shape, generator=None):
+        """What `decode` gives for one batch of codes, as examples of that shape: E[x|z], or with a
+        seed generator a draw."""
+        if self.past is not None:
+            params_given = functools.partial(self.call_compiled, self._decoder_output, inputs)
+            shape = (len(first_of(inputs)), *shape)
+            return step_by_step(params_given, shape, self.likelihood, generator)
+        if generator is None:
+            return self.call_compiled(self._decode, inputs)
+        params = self.call_compiled(self._decoder_output, inputs)
+        return self.likelihood.sample(params, seed=generator)
 
-    def _decoder_output(self, inputs):
+    def _decoder_output(self, inputs, x=None):
+        """The likelihood's parameters at codes; a decoder that sees x is given `x`."""
         z, condition = self.unpack(inputs)
-        return self.generate({"z": z[:, None], "condition": condition})["decoder_output"][:, 0]
+        outputs = {"z": z[:, None], **self.told(x, condition)}
+        return self.generate(outputs)["decoder_output"][:, 0]
 
     def _decode(self, inputs):
         return self.likelihood.mean(self._decoder_output(inputs))
@@ -148,11 +184,19 @@ class Verbs:
     def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
         """Encode `x` to the centre of q(z|x) and decode it: array of shape (n, *data_shape).
 
-        No noise is drawn, so the result is a little sharper than the `reconstruction` of `predict`,
-        which decodes a draw.
+        The result is that of `decode(encode(x))`. No noise is drawn, so it is a little sharper than
+        the `reconstruction` of `predict`, which decodes a draw. A decoder that sees x is not given
+        x here.
         """
         inputs = self.check_inputs(x, condition)
-        return self.run(self._reconstruct, inputs, batch_size=batch_size, verbose=verbose)
+        return run_in_batches(self.reconstruct_batch, inputs, batch_size, verbose)
+
+    def reconstruct_batch(self, inputs):
+        if self.past is None:
+            return self.call_compiled(self._reconstruct, inputs)
+        z = self.call_compiled(self._encode, inputs)
+        codes = z if self.condition is None else (z, inputs[1])
+        return self.decode_batch(codes, first_of(inputs).shape[1:])
 
     def _reconstruct(self, inputs):
         outputs = self.infer(inputs, training=False)
@@ -160,7 +204,15 @@ class Verbs:
         return self.expected(self.generate(outputs, training=False))
 
     def sample(
-        self, num_samples=1, *, condition=None, noise=False, seed=None, batch_size=128, verbose=0
+        self,
+        num_samples=1,
+        *,
+        condition=None,
+        noise=False,
+        seed=None,
+        length=None,
+        batch_size=128,
+        verbose=0,
     ):
         """Generate new data: draw codes from p(z) and decode them.
 
@@ -174,6 +226,7 @@ class Verbs:
             condition: the condition of each sample, for a conditional model.
             noise: draw x from p(x|z) instead of taking its mean E[x|z].
             seed: integer; the same seed gives the same samples on the same backend.
+            length: the length of the new data, if the model's data may be of any length.
             batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
 
@@ -183,7 +236,8 @@ class Verbs:
         inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
         # The noise of x has its own seed, far from that of z.
         second = None if seed is None else (seed + 2**30) % 2**31
-        return self.run_decoder(inputs, noise, second, batch_size=batch_size, verbose=verbose)
+        settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
+        return self.run_decoder(inputs, noise, second, **settings)
 
     def sample_codes(self, num_samples=1, *, seed=None, **settings):
         """Draw codes from p(z), as `sample` does: array of shape (num_samples, latent_dim). Other
@@ -271,10 +325,10 @@ class Verbs:
         """Decode points on the path between the codes of `start` and those of `end`.
 
         Args:
-            start, end: data, both of shape (n, *data_shape).
-            steps: number of points on the path, both ends included.
-            condition: the condition of each pair, for a conditional model; it is the same along the
-                path.
+            start, end: data, both of shape (n, *data_shape). Where data may be of any length,
+                `start`, an array, has that of the path.
+            steps: points on the path, both ends included.
+            condition: what a conditional model is given beside each pair, the same on all its path.
             method: "linear", or "spherical": along the arc, which keeps the distance from the
                 origin that is typical of a high-dimensional Gaussian (White 2016,
                 https://arxiv.org/abs/1609.04468).
@@ -298,5 +352,6 @@ class Verbs:
         z = path.reshape(-1, self.latent_dim).astype("float32")
         if self.condition_dim:  # the condition of the start, along the whole path
             z = (z, np.repeat(inputs[1], steps, axis=0))
-        decoded = self.run(self._decode, z, **settings)
-        return decoded.reshape(len(a), steps, *self.data_shape)
+        length = first_of(inputs).shape[1] if self.any_length else None
+        decoded = self.run_decoder(z, length=length, **settings)
+        return decoded.reshape(len(a), steps, *decoded.shape[1:])

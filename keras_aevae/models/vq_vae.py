@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_aevae.codes import CodebookCode
 from keras_aevae.codes.perplexity import CodebookPerplexity
+from keras_aevae.engine.inference import run_in_batches
 from keras_aevae.engine.numbers import Number
 from keras_aevae.layers import FiniteScalarQuantizer, VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
@@ -99,8 +100,9 @@ class VQVAE(Autoencoder):
     def _encode_indices(self, inputs):
         return self.code.draw(self.infer(inputs, training=False))["indices"][:, 0]
 
-    def decode_indices(self, indices, *, batch_size=128, verbose=0):
-        """Decode the codes of `indices`, shape (n, *grid), to E[x|z]: array (n, *data_shape)."""
+    def decode_indices(self, indices, *, length=None, batch_size=128, verbose=0):
+        """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape), of that
+        length where data may be of any."""
         indices = np.asarray(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)
@@ -109,10 +111,16 @@ class VQVAE(Autoencoder):
                 f"`indices` must be integers from 0 to {n - 1}, of shape (n, "
                 f"{', '.join(map(str, grid))}). Received: {indices.dtype}, shape {indices.shape}."
             )
-        return self.run(self._decode_indices, indices, batch_size=batch_size, verbose=verbose)
 
-    def _decode_indices(self, indices):
-        return self._decode(self.code.embed(indices))
+        shape = self.shape_of_length(length)
+
+        def decode(batch):
+            return self.decode_batch(self.call_compiled(self._embed, batch), shape)
+
+        return run_in_batches(decode, indices, batch_size, verbose)
+
+    def _embed(self, indices):
+        return self.code.embed(indices)
 
     def sample(self, num_samples=1, *, temperature=None, seed=None, **settings):
         """Generate new data: draw codes from the prior over indices and decode them.

@@ -27,6 +27,16 @@ def compiled_model():
     return model
 
 
+def model_in_fit():
+    """A model of Keras's own as it is while it is trained."""
+    model, names = compiled_model(), {}
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: names.update(vars(model))
+    )
+    model.fit(np.zeros((4, *SHAPE), "float32"), np.zeros((4, 1)), callbacks=[look], verbose=0)
+    return type("InFit", (), names)
+
+
 def torch_operations():
     import torch
 
@@ -38,6 +48,11 @@ ALL = ("jax", "tensorflow", "torch")
 NAMES = {
     "keras.Layer._flatten_layers": (keras.layers.Layer, ALL),
     "keras.Model._maybe_symbolic_build": (lambda: keras.Model, ("tensorflow",)),
+    "keras.Model._get_jax_state": (lambda: keras.Model, ("jax",)),
+    "keras.Model._make_function": (lambda: keras.Model, ("jax",)),
+    "keras.Model._purge_model_variables": (lambda: keras.Model, ("jax",)),
+    "keras.Model._jax_state": (model_in_fit, ("jax",)),
+    "keras.Model._jax_state_synced": (model_in_fit, ("jax",)),
     "keras.optimizers.Adam._get_variable_index": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._momentums": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._velocities": (built_adam, ("tensorflow", "torch")),

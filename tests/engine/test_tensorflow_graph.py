@@ -69,3 +69,37 @@ def test_weights_are_read_before_they_are_moved(model, optimizer):
     writes = sum(node.op in WRITE for graph in graphs for node in graph.values())
     assert writes >= len(model.trainable_variables)
     assert not [pair for graph in graphs for pair in unordered(graph)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"metrics": ["mse"]}], ids=str)
+def test_a_batch_is_fetched_when_the_step_before_it_is_done(settings):
+    """Else data that fail would stop that step half-way."""
+    model = vae()
+    model.compile(steps_per_execution=3, **settings)
+    x = np.random.default_rng(0).uniform(size=(96, 6)).astype("float32")
+    [graph] = [
+        graph
+        for graph in graphs_of(lambda: model.fit(x, batch_size=16, epochs=2, verbose=0))
+        if any(node.op == "ResourceApplyAdam" for node in graph.values())
+        and any("Iterator" in node.op for node in graph.values())
+    ]
+    fetched = [names_before(graph, n.name) for n in graph.values() if "Iterator" in n.op]
+    writes = {node.name for node in graph.values() if node.op in WRITE}
+    # One after the first step, and one after each of the loop's.
+    assert sorted(len(writes & before) for before in fetched) == [len(writes) / 2, len(writes)]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weights_are_moved_when_all_gradients_are_there(optimizer):
+    """Else a step that fails in the backward pass would have moved some of them."""
+    model = vae()
+    model.compile(optimizer)
+    x = np.random.default_rng(0).uniform(size=(16, 6)).astype("float32")
+    moved = 0
+    for graph in graphs_of(lambda: model.train_on_batch(x)):
+        products = {node.name for node in graph.values() if "MatMul" in node.op}
+        for node in graph.values():
+            if node.op in ("AssignSubVariableOp", "ResourceApplyAdam"):
+                assert products and products <= names_before(graph, node.name)
+                moved += 1
+    assert moved >= len(model.trainable_variables)
