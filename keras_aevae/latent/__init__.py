@@ -1,7 +1,7 @@
-"""What a latent space is like: measures, comparisons of models, and their report.
+"""Latent spaces: measures, comparisons of models, and their report.
 
-Importing it loads neither matplotlib nor scikit-learn nor jinja2: pictures and reports load them
-when they are made.
+Importing it loads neither matplotlib nor scikit-learn nor jinja2; they are loaded when pictures and
+reports are made.
 """
 
 from keras_aevae.latent import plots

@@ -1,4 +1,4 @@
-"""The pictures of a report, and why some are missing."""
+"""The pictures of a report, and the reasons why some are missing."""
 
 import base64
 import collections
@@ -20,16 +20,16 @@ TRAVERSED = 8
 
 
 class Album:
-    """The figures by name, each a list of `{"src", "alt"}`; and why others are missing: dicts from
-    a picture's name to those from a model's to the reason."""
+    """The figures by name, each a list of `{"src", "alt"}`, and the reasons why others are missing:
+    a dict from a picture's name to a dict from a model's name to the reason."""
 
     def __init__(self):
         self.figures = collections.defaultdict(list)
         self.missing = collections.defaultdict(dict)
 
     def attempt(self, key, names, function, *arguments, **settings):
-        """What it returns; None, with the reason noted for these models, where they or the data
-        lack what it needs."""
+        """Return the function's result, or None if the models or the data lack what it needs; the
+        reason is then noted for these models."""
         try:
             return function(*arguments, **settings)
         except ValueError as error:
@@ -42,7 +42,7 @@ class Album:
 
 
 def attempt(function, *arguments):
-    """What it returns; None where a model or the data lack what it needs."""
+    """Return the function's result, or None if a model or the data lack what it needs."""
     try:
         return function(*arguments)
     except ValueError:
@@ -50,7 +50,7 @@ def attempt(function, *arguments):
 
 
 def draw_all(album, comparison, verbose=0):
-    """Every picture of the report; `verbose`: 1 for a progress bar."""
+    """Draw every picture of the report; `verbose`: 1 for a progress bar."""
     observations = comparison.observations
     bar = keras.utils.Progbar(3 + 2 * len(observations), verbose=verbose, unit_name="part")
     rows = [row for verdict in comparison.verdicts if (row := effect(verdict, comparison))]
@@ -83,7 +83,7 @@ def draw_all(album, comparison, verbose=0):
 
 
 def examples_of(data):
-    """Indices of the test examples shown: an even number of them."""
+    """Return the indices of the test examples that are shown: an even number of them."""
     y_test = attempt(data.labels, "test")
     if y_test is None:
         chosen = np.arange(min(NUM_EXAMPLES, len(data.x_test)))
@@ -93,12 +93,12 @@ def examples_of(data):
 
 
 def conditions_of(data, chosen):
-    """What conditional models are told of these test examples: their labels, if there are any."""
+    """Return the condition of these test examples for conditional models: their labels, if any."""
     return None if data.y_test is None else data.y_test[chosen]
 
 
 def condition_in_words(data):
-    """What they are told where all images are decoded with the condition of the first example."""
+    """Return, in words, the condition when all images have that of the first example."""
     condition = conditions_of(data, examples_of(data)[:1])
     if condition is None or condition.ndim > 1:
         return "the condition of the first image shown"
@@ -127,7 +127,7 @@ def draw_reconstructions(album, data, observations):
 
 
 def draw_codes(album, name, o):
-    """Where the codes of one model lie."""
+    """Draw the codes of one model."""
     y_test = attempt(o.data.labels, "test")
     album.draw(
         "codes",
@@ -151,7 +151,7 @@ def draw_codes(album, name, o):
 
 
 def draw_images(album, name, o):
-    """What one model decodes."""
+    """Draw the images that one model decodes."""
     sampled = {}
     for key, words in SOURCE_NAMES.items():
         found = album.attempt(f"new images from the {words}", [name], o.sampled, key)
@@ -199,7 +199,7 @@ def draw_images(album, name, o):
 
 
 def draw_lines(album, observations, colours):
-    """The figures in which each model is a line."""
+    """Draw the figures in which each model is a line."""
     for key, what, values_of, plot in (
         ("spectra", "Variance of the codes along their principal axes", variances, plots.spectra),
         ("rates", "Nats that each latent dimension carries", nats, plots.rates),
@@ -234,9 +234,9 @@ def plot_changes(values, colours):
     return plots.spectra(values, "change of the image", colours)
 
 
-# What the line through VAEs of several betas is called.
+# The name of the line through VAEs of several betas.
 CURVE = "VAEs by their β"
-# What pictures are called where they are missing.
+# The names of pictures, for those that are missing.
 TITLES = {
     "images": "all pictures of images",
     "reconstructions": "reconstructions",
@@ -252,7 +252,7 @@ TITLES = {
     "effects": "the claims' differences",
     "rate_distortion": "rate and distortion",
 }
-# The sources of samples, as a row of a picture says them.
+# The names of the sources of samples, as rows of a picture.
 SOURCE_NAMES = {
     "prior": "prior",
     "gaussian": "Gaussian",
@@ -262,20 +262,21 @@ SOURCE_NAMES = {
 
 
 def effect(verdict, comparison):
-    """A row of the figure of effects: percentages of the mean of both models' numbers."""
+    """Return a row of the figure of effects, in percent of the mean of both models' numbers."""
     if verdict.low is None:
         return None
     values = [comparison.values(name)[verdict.claim.key] for name in comparison.pair]
     size = sum(abs(mean(v)) for v in values) / 2
-    if not size or "+" in ROWS[verdict.claim.key].text:  # a difference already: about 0
+    if not size or "+" in ROWS[verdict.claim.key].text:  # already a difference: its mean is near 0
         return None
     low, middle, high = (100 * x / size for x in (verdict.low, verdict.difference, verdict.high))
     return ROWS[verdict.claim.key].name, low, middle, high, verdict.verdict
 
 
 def curve(comparison):
-    """Points of the rate-distortion plane by name, where there is a curve: of the first runs, and
-    of the models with the first one's likelihood, since nats of others count other things."""
+    """Return points of the rate-distortion plane by name, if there is a curve. They are those of
+    the first runs of the models with the first one's likelihood, since nats of other likelihoods
+    can't be compared."""
     likelihoods = comparison.settings["likelihoods"]
     points = {
         name: [(one["kl"], one["test_reconstruction"])]
@@ -295,7 +296,7 @@ def curve(comparison):
 
 
 def picture(figure, alt):
-    """A figure as an image that an HTML file can hold."""
+    """Return a figure as an image that an HTML file can hold."""
     file = io.BytesIO()
     with style():
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""What is claimed of autoencoders and VAEs, the measure that tests each claim, and the verdict."""
+"""Claims about autoencoders and VAEs, the measure that tests each claim, and the verdict."""
 
 import dataclasses
 import math
@@ -10,9 +10,9 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim about VAEs beside AEs, the key of the row that tests it, and what that row is.
+    """A claim about VAEs compared with AEs, and the key of the row that tests it.
 
-    `by_classifier`: the row says little unless its features are a classifier's.
+    `by_classifier`: whether the row says little unless its features are a classifier's.
     """
 
     text: str
@@ -87,11 +87,11 @@ RULE = (
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a claim came out.
+    """The result of testing a claim.
 
-    `difference` is that between the two means, positive where it speaks for the claim, with the
-    interval from `low` to `high`; in the row's unit. `verdict` is "supported", "contradicted",
-    "undecided", or "not measured", with the `reason`.
+    `difference` is the difference between the two means, positive if it supports the claim, with
+    the interval from `low` to `high`, in the row's unit. `verdict` is "supported", "contradicted",
+    "undecided", or "not measured" with the `reason`.
     """
 
     claim: Claim
@@ -103,11 +103,12 @@ class Verdict:
 
 
 def judge(claim, ae, vae, paired=False, classifier=True):
-    """The `Verdict` on a claim from the numbers of its row: a list for each model, one a
-    replicate.
+    """Return the `Verdict` on a claim from its row's numbers: one list per model.
 
-    `paired`: the replicates are parts of the test data, the same for both models, so that the
-    interval is that of the differences in each.
+    A list has one number per replicate.
+
+    `paired`: whether the replicates are parts of the test data, the same for both models, so that
+    the interval is that of the differences between the two models on each part.
     """
     if claim.by_classifier and not classifier:
         return Verdict(claim, "not measured", reason="there is no classifier of these data")
@@ -131,7 +132,7 @@ def mean(values):
 
 
 def welch_reach(a, b):
-    """Half the 95 % interval of mean(a) - mean(b), whose variances may differ: Welch 1947,
+    """Return half the 95 % interval of mean(a) - mean(b), whose variances may differ: Welch 1947,
     https://doi.org/10.1093/biomet/34.1-2.28."""
     parts = [squared_error(a), squared_error(b)]
     weights = [part**2 / (len(values) - 1) for part, values in zip(parts, (a, b))]
@@ -140,19 +141,19 @@ def welch_reach(a, b):
 
 
 def paired_reach(a, b):
-    """The same, of numbers that belong together one by one."""
+    """Return half the 95 % interval of mean(a) - mean(b) for numbers in pairs."""
     return half_width([x - y for x, y in zip(a, b)])
 
 
 def half_width(values):
-    """Of the 95 % interval of the mean, by Student's t; None of a single number."""
+    """Return half the 95 % interval of the mean, by Student's t; None for a single number."""
     if len(values) < 2:
         return None
     return quantile(len(values) - 1) * math.sqrt(squared_error(values))
 
 
 def squared_error(values):
-    """The squared standard error of the mean."""
+    """Return the squared standard error of the mean."""
     centre = mean(values)
     return math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1) / len(values)
 

@@ -1,4 +1,4 @@
-"""A small classifier, in whose features samples are compared with data."""
+"""A small classifier, whose features are used to compare samples with data."""
 
 import itertools
 
@@ -15,26 +15,27 @@ from keras_aevae._checks import (
 from keras_aevae.engine.checks import check_values
 from keras_aevae.networks import conv
 
-# What each dataset's labels are: one class, or five factors.
+# The labels of each dataset: one class, or five factors.
 CLASSES = {"digits": (10,), "mnist": (10,), "fashion_mnist": (10,), "dsprites": (3, 6, 40, 32, 32)}
-# Training images, where not the dataset's usual number; and passes over them.
+# The number of training images, if it isn't the dataset's usual one; and of passes over them.
 NUM_TRAIN = {"dsprites": 40_000}
 EPOCHS = {"digits": 20, "mnist": 5, "fashion_mnist": 8, "dsprites": 8}
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class Classifier(keras.Model):
-    """A small convolutional network that names what is in an image: its last hidden layer is a
-    space in which images that mean the same are near each other.
+    """A small convolutional classifier of images, whose last hidden layer gives features.
+
+    Images with the same meaning have features near each other.
 
     Good for: Fréchet and kernel distances, precision and recall of samples of the dataset that it
-    was trained on. Misleads on other data; and a distance in it can't be compared with one in the
-    features of an Inception network (FID), nor in those of another classifier.
+    was trained on. Misleads on other data. A distance between its features can't be compared with
+    one between the features of an Inception network (FID) or of another classifier.
 
     Args:
         data_shape: (height, width, channels).
-        classes: how many classes each label has: (10,), or one number for each of several factors.
-        filters: channels of the levels, each of which halves the image.
+        classes: number of classes of each label: (10,), or one number for each of several factors.
+        filters: number of channels of each level, each of which halves the image.
         features: number of features.
 
     A call on images (n, height, width, channels) gives logits (n, sum(classes)).
@@ -65,12 +66,12 @@ class Classifier(keras.Model):
         return self.head(self.trunk(x))
 
     def of_factors(self, logits):
-        """The logits of each factor, a list."""
+        """Return the logits of each factor, as a list."""
         ends = itertools.accumulate(self.classes)
         return [logits[:, end - size : end] for size, end in zip(self.classes, ends)]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The cross-entropy in nats, summed over the factors."""
+        """Return the cross-entropy in nats, summed over the factors."""
         labels = ops.reshape(y, (-1, len(self.classes)))
         losses = [
             keras.losses.sparse_categorical_crossentropy(labels[:, i], logits, from_logits=True)
@@ -79,12 +80,14 @@ class Classifier(keras.Model):
         return ops.mean(sum(losses))
 
     def features(self, x, *, batch_size=512):
-        """Features of images, shape (n, height, width, channels): array of shape (n, features)."""
+        """Return the features of images (n, height, width, channels): array of shape
+        (n, features)."""
         check_values("x", x, self.data_shape, support=None)
         return self.trunk.predict(x, batch_size=batch_size, verbose=0)
 
     def accuracy(self, x, y, *, batch_size=512):
-        """The share of labels `y`, shape (n,) or (n, factors), that it names, over all factors."""
+        """Return the share of labels `y`, shape (n,) or (n, factors), that it predicts
+        correctly."""
         logits = self.predict(x, batch_size=batch_size, verbose=0)
         named = [part.argmax(axis=1) for part in self.of_factors(logits)]
         y = y.reshape(len(y), -1)
@@ -92,11 +95,11 @@ class Classifier(keras.Model):
 
     @classmethod
     def from_preset(cls, preset, *, load_weights=True):
-        """A trained classifier, such as "classifier_mnist": see `Autoencoder.from_preset`."""
+        """Load a trained classifier, such as "classifier_mnist": see `Autoencoder.from_preset`."""
         return hub.load(cls, preset, load_weights=load_weights)
 
     def save_to_preset(self, directory, *, card=None, metadata=None):
-        """Write it to `directory`, as `Autoencoder.save_to_preset` does."""
+        """Write the classifier to `directory`, as `Autoencoder.save_to_preset` does."""
         hub.save(self, directory, card=card, metadata=metadata or {})
 
     def get_config(self):
@@ -110,7 +113,7 @@ class Classifier(keras.Model):
 
 
 def train_classifier(dataset, *, epochs=None, seed=0, verbose=1):
-    """The classifier of a dataset, as its preset was trained.
+    """Train the classifier of a dataset, as its preset was trained.
 
     Example:
 

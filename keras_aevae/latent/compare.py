@@ -1,4 +1,4 @@
-"""Train models alike, or take trained ones, and measure how they differ."""
+"""Train models in the same way, or take trained ones, and measure how they differ."""
 
 import collections.abc
 import contextlib
@@ -20,8 +20,8 @@ from keras_aevae.latent.rows.sizes import sample_sizes
 from keras_aevae.latent.subjects import check_betas, check_shapes, models_of
 from keras_aevae.recipes import recipe
 
-# Models that were trained once are measured on so many parts of the test data, if each has so many
-# examples: what chance there is in the choice of the data, if not in the training.
+# Models that were trained once are measured on this many parts of the test data, if each part has
+# this many examples: this shows the chance in the choice of the data, though not in training.
 PARTS, EXAMPLES_OF_PART = 5, 1000
 
 
@@ -38,41 +38,41 @@ def compare(
     progress=None,
     verbose=1,
 ):
-    """Measure models on the same data: trained ones, or ones it trains by their recipes.
+    """Measure models on the same data: trained models, or models that it trains by their recipes.
 
-    Good for: seeing on data whether an AE and a VAE differ, in which of the ways that are claimed,
-    and by how much beyond chance. Misleads as a verdict on AEs and VAEs at large: it is one
-    dataset, and these networks.
+    Good for: seeing on data whether an AE and a VAE differ in the ways that are claimed, and by how
+    much more than chance. Misleads as a verdict on AEs and VAEs in general: it is about one dataset
+    and these networks.
 
     Args:
-        models: names of recipes to train, such as ("ae", "vae", "iwae"); or presets, such as
-            ("ae_conv_mnist", "vae_conv_mnist"), or folders of them; or a dict from names of your
-            choice to trained models, or to lists of models that were trained alike with different
-            seeds.
+        models: names of recipes to train, such as ("ae", "vae", "iwae"); or names or folders of
+            presets, such as ("ae_conv_mnist", "vae_conv_mnist"); or a dict from names of your
+            choice to trained models, or to lists of models that were trained in the same way with
+            different seeds.
         dataset: name of a dataset of `keras_aevae.datasets`, or your own `((x_train, y_train),
             (x_test, y_test))`, where y may be None: measures that need labels are then left out.
             By default that of the presets; else "digits".
-        epochs: passes over the training data; by default the recipe's.
-        seeds: how many runs of each recipe to train, with seeds 0, 1, ...; or the seeds
-            themselves, a tuple. By default one run; not for trained models.
-        betas: weights of the KL: a VAE is trained with each, for the rate-distortion curve; () for
-            none. By default 0.1, 0.3, 3 and 10 where a "vae" is trained.
-        binarized: whether a dataset by name is drawn as bits, as `datasets.load` does, to train on
-            and to measure on; by default as the recipes or presets have it, and not for a dict of
-            models. Samples, which are means, are compared with the grey values either way.
-        num_samples: importance samples of the log-likelihood.
-        callbacks: Keras callbacks, given to each training in turn.
-        progress: a function that is told of each measure before it is taken, for a progress bar:
-            `progress(name, number, of)`, and `number == of` when all are done. By default one of
-            Keras's, if `verbose`.
-        verbose: that of `fit`: 0 for silence.
+        epochs: number of passes over the training data; by default the recipe's.
+        seeds: number of runs of each recipe, with seeds 0, 1, ...; or a tuple of seeds. By default
+            one run. Not for trained models.
+        betas: weights of the KL: one more VAE is trained with each, for the rate-distortion curve;
+            () for none. By default 0.1, 0.3, 3 and 10 if a "vae" is trained.
+        binarized: whether a named dataset is drawn as bits, as by `datasets.load`, for training and
+            for measuring. By default the recipes or presets determine it, and for a dict of models
+            it is False. Samples, which are means, are compared with the grey values in either case.
+        num_samples: number of importance samples of the log-likelihood.
+        callbacks: Keras callbacks, which each training uses in turn.
+        progress: a function that is called before each measure, for a progress bar:
+            `progress(name, number, of)`, with `number == of` when all are done. By default it is
+            one of Keras's, if `verbose`.
+        verbose: as for `fit`; 0 for silence.
 
     Returns:
         A `Comparison`: print it, `save` it as a report, or read its `numbers`.
 
     Raises:
-        ValueError: an unknown name, or a model that doesn't fit the data. A measure that can't be
-            taken is no error: it is in `left_out`, with why; nor is a run that diverged, as long as
+        ValueError: if a name is unknown or a model doesn't fit the data. A measure that can't be
+            taken raises no error: `left_out` has the reason. A run that diverged raises none if
             there are others: `settings["diverged"]` counts them.
 
     Example:
@@ -111,7 +111,7 @@ def compare(
         replicates[name], left_out[name] = [], {}
         for run, model in enumerate(runs):
             observed = Observations(model, data, num_samples=num_samples, seed=run)
-            observations.setdefault(name, observed)  # the first run's are drawn, too
+            observations.setdefault(name, observed)  # those of the first run, which are also drawn
             with repeatable(model, run):
                 for part in range(parts):
                     numbers, missing = measure(observed, Part(part, parts), tell)
@@ -131,7 +131,7 @@ def compare(
 
 
 def settings_of(trained, data, parts, num_samples):
-    """What was measured, on what, with what."""
+    """Return the settings: what was measured, on what data, with what versions."""
     return {
         "dataset": data.name or "own data",
         "binarized": data.binarized,
@@ -151,7 +151,7 @@ def settings_of(trained, data, parts, num_samples):
 
 
 def bar():
-    """A progress bar for a terminal or a notebook."""
+    """Return a progress bar for a terminal or a notebook."""
     bars = []
 
     def progress(name, number, of):
@@ -164,7 +164,8 @@ def bar():
 
 @contextlib.contextmanager
 def repeatable(model, seed):
-    """Within it, the model's noise is that of `seed`, and after it as if it hadn't been."""
+    """Return a scope in which the model's noise has this `seed`; afterwards it continues as
+    before."""
     states = [generator.state for generator in model.code.noise]
     before = [keras.ops.convert_to_numpy(state.value).copy() for state in states]
     for state in states:
@@ -177,7 +178,7 @@ def repeatable(model, seed):
 
 
 def measure(observed, part, tell):
-    """All the rows of one model on one part: the numbers, and why others are missing."""
+    """Measure all the rows of one model on one part: the numbers, and why others are missing."""
     found, missing = {}, {}
     for key, row in ROWS.items():
         tell(row.name)
@@ -194,7 +195,7 @@ def measure(observed, part, tell):
 
 
 class Steps:
-    """Tells `progress` of each step before it is done, and that all are."""
+    """Calls `progress` before each step, and when all are done."""
 
     def __init__(self, progress, of):
         self.progress, self.of, self.number = progress, of, 0
@@ -206,7 +207,7 @@ class Steps:
 
 
 def finite_runs(models):
-    """The runs that didn't diverge, and how many of each model did; an error if all have."""
+    """Return the runs that didn't diverge, and how many of each model did; an error if all have."""
     finite = {name: [m for m in runs if is_finite(m)] for name, runs in models.items()}
     diverged = {n: len(runs) - len(finite[n]) for n, runs in models.items()}
     kept = {name: runs for name, runs in finite.items() if runs}
@@ -224,7 +225,7 @@ def is_finite(model):
 
 
 def alike(recipes):
-    """Whether the models had the same networks and data for equally long."""
+    """Return whether the models had the same networks, data and number of epochs."""
     made = {(r.network, str(r.network_settings), r.latent_dim, r.epochs) for r in recipes}
     return len(made) == 1 and len({r.model for r in recipes}) > 1
 
@@ -236,7 +237,8 @@ def train_beta(recipes, beta, settings):
 
 
 def rate_and_distortion(model, data, beta):
-    """A point of the curve of Alemi et al. 2018, https://arxiv.org/abs/1711.00464, in nats."""
+    """Return a point of the curve of Alemi et al. 2018, https://arxiv.org/abs/1711.00464, in
+    nats."""
     terms = model.evaluate_terms(data.x_test, batch_size=512)
     return {"beta": beta, "rate": kl(terms), "distortion": reconstruction_error(terms)}
 
@@ -251,7 +253,7 @@ def replicates_in_words(trained, parts):
 
 
 def versions():
-    """Versions of what the numbers depend on."""
+    """Return the versions of the software that the numbers depend on."""
     names = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
     backend = keras.backend.backend()
     found = {"python": platform.python_version()}
@@ -265,7 +267,7 @@ def versions():
 
 
 def command(models, data, recipes, betas, num_samples):
-    """What to type for the same numbers again; None where that isn't enough."""
+    """Return the command that gives the same numbers; None if a command isn't enough."""
     if isinstance(models, collections.abc.Mapping) or data.name is None:
         return None
     words = ["keras-aevae", "compare", *(models if tuple(models) != ("ae", "vae") else ())]

@@ -1,4 +1,4 @@
-"""What `compare` returns: models, their numbers, the verdicts, and a report of all."""
+"""The result of `compare`: models, their numbers, the verdicts, and a report."""
 
 import dataclasses
 import json
@@ -13,19 +13,20 @@ from keras_aevae.models import VAE, Autoencoder
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
-    """Models on one dataset, and what was measured of them.
+    """Models on one dataset, and the numbers that were measured.
 
-    Printed, it is a table: a measure a row, a model a column. A number with ± is a mean with half
-    its 95 % interval (Student's t) over the replicates: training runs with different seeds, or
-    where each model was trained once, equal parts of the test data.
+    It prints as a table with a measure per row and a model per column. A number with ± is a mean
+    with half its 95 % interval (Student's t) over the replicates: training runs with different
+    seeds or, if each model was trained once, equal parts of the test data.
 
     Attributes:
-        models: dict from a name, such as "AE", to the list of its trained models, one a seed.
-        replicates: dict from the same names to a list of dicts, one a replicate, from a measure's
-            name to its number. The names are those of `keras_aevae.latent.rows.ROWS`.
-        left_out: dict from the same names to a dict from a measure's name to why it is missing.
-        data: the `keras_aevae.latent.data.Data` measured on.
-        settings: dict of how it came about: dataset, seeds, sample sizes, backend, versions, ...
+        models: dict from a name, such as "AE", to the list of its trained models, one per seed.
+        replicates: dict from the same names to a list of dicts, one per replicate, from a measure's
+            name to its number. The measures' names are those of `keras_aevae.latent.rows.ROWS`.
+        left_out: dict from the same names to a dict from a measure's name to the reason why it is
+            missing.
+        data: the `keras_aevae.latent.data.Data` on which the models were measured.
+        settings: dict of its conditions: dataset, seeds, sample sizes, backend, versions, ...
         rate_distortion: list of dicts of VAEs trained with other betas: "beta", "rate",
             "distortion", in nats.
         observations: dict from a model's name to the `Observations` of its first run, for pictures.
@@ -51,14 +52,15 @@ class Comparison:
 
     @property
     def numbers(self):
-        """The mean over the replicates: dict from a model's name to a dict from a measure's."""
+        """Return the means over the replicates: a dict from a model's name to a dict from a
+        measure's."""
         return {
             name: {key: mean(values) for key, values in self.values(name).items()}
             for name in self.models
         }
 
     def values(self, name):
-        """Of a model, a dict from a measure's name to the list of its numbers."""
+        """Return the numbers of a model: a dict from a measure's name to a list."""
         return {
             key: [one[key] for one in self.replicates[name]]
             for key in ROWS
@@ -67,9 +69,9 @@ class Comparison:
 
     @property
     def pair(self):
-        """The names of the first `Autoencoder` and of the first `VAE`, which the claims are about;
-        None without these two. No relative of theirs is taken for one of them, and no model that
-        is told a label: `judge` takes any two by their names."""
+        """The names of the first `Autoencoder` and the first `VAE`, which the claims are about, or
+        None if one is missing. Subclasses and conditional models aren't used; `judge` takes any two
+        models by their names."""
         first = {name: runs[0] for name, runs in self.models.items()}
         plain = {name: type(m) for name, m in first.items() if not m.condition_dim}
         found = [
@@ -79,7 +81,8 @@ class Comparison:
 
     @property
     def not_judged(self):
-        """Why the claims aren't judged; "" where they are, or where there is one model alone."""
+        """The reason why the claims aren't judged; "" if they are, or if there is only one
+        model."""
         if self.pair or len(self.models) < 2:
             return ""
         given = {name: type(runs[0]).__name__ for name, runs in self.models.items()}
@@ -91,12 +94,12 @@ class Comparison:
 
     @property
     def verdicts(self):
-        """What `judge` says of the `pair`; none without one."""
+        """The verdicts of `judge` on the `pair`; none without a pair."""
         return self.judge(*self.pair) if self.pair else []
 
     def judge(self, ae, vae):
-        """A `keras_aevae.latent.claims.Verdict` for each claim, of any two of the models: `ae` in
-        the place of the AE, `vae` in that of the VAE, by their names."""
+        """Return a `keras_aevae.latent.claims.Verdict` for each claim, with the model named `ae` as
+        the AE and the model named `vae` as the VAE."""
         one, other = (self.values(check_name("models", name, self.models)) for name in (ae, vae))
         classifier = self.data.has_classifier
         return [
@@ -106,12 +109,12 @@ class Comparison:
 
     @property
     def paired(self):
-        """Whether the replicates are parts of the test data, the same for all models."""
+        """Whether the replicates are parts of the test data, which are the same for all models."""
         return all(len(runs) == 1 for runs in self.models.values())
 
     @property
     def rule(self):
-        """How the `verdicts` came about, in words."""
+        """The rule by which the `verdicts` were reached, in words."""
         if all(verdict.low is None for verdict in self.verdicts):
             return (
                 "None is decided: one number of a model says nothing of chance. Give several runs "
@@ -121,7 +124,7 @@ class Comparison:
         return RULE.format(test=test, over=self.settings["replicates"])
 
     def to_dict(self):
-        """All of it but models and data, as a dict that `json` can write."""
+        """Return everything but the models and data, as a dict that `json` can write."""
         return {
             **self.settings,
             "measures": {
@@ -140,10 +143,10 @@ class Comparison:
         }
 
     def to_frame(self):
-        """The numbers as a pandas DataFrame: a row a replicate of a model, a column a measure.
+        """Return a pandas DataFrame of the numbers: a row per replicate, a column per measure.
 
         Raises:
-            ImportError: pandas isn't installed.
+            ImportError: if pandas isn't installed.
         """
         try:
             import pandas
@@ -160,11 +163,11 @@ class Comparison:
         return pandas.DataFrame(rows).set_index(["model", "replicate"])
 
     def of(self, row):
-        """What a row's numbers are taken of in each replicate, and how many: a dict."""
+        """Return what a row's numbers are taken of in each replicate, and how many: a dict."""
         return {words: self.settings["num_measured"][words] for words in row.of}
 
     def tables(self):
-        """For each group of rows that has any, `(title, [(row, list of texts, one a model)])`."""
+        """Return `(title, [(row, list of texts, one per model)])` for each group that has rows."""
         values = {name: self.values(name) for name in self.models}
         found = []
         for title, rows in GROUPS.items():
@@ -177,8 +180,8 @@ class Comparison:
         return found
 
     def table(self):
-        """The table as strings: a header, then a list of rows, all of the same length. The last
-        column is the sample size: of all that the row is `of`."""
+        """Return the table as strings: a header, then a list of rows, all of the same length. The
+        last column is the sample size of everything that the row is `of`."""
         rows = []
         for title, lines in self.tables():
             rows.append([title.upper(), *[""] * len(self.models), ""])
@@ -211,7 +214,7 @@ class Comparison:
     __repr__ = __str__
 
     def _repr_html_(self):
-        """What a notebook shows."""
+        """Return the HTML that a notebook shows."""
         from keras_aevae.latent.report import tables_html
 
         return tables_html(self)
@@ -220,14 +223,14 @@ class Comparison:
         """Write the report, one self-contained HTML file, and its numbers as JSON beside it.
 
         Args:
-            path: of the HTML file, or of a folder to write `report.html` to; made if it isn't
-                there.
+            path: the HTML file, or a folder in which `report.html` is written; it is made if it
+                doesn't exist.
             verbose: 1 for a progress bar; pictures of large data take some seconds.
 
         Returns:
             `(html_path, json_path)`, two `pathlib.Path`.
         """
-        from keras_aevae.latent.report import render  # here: it loads matplotlib and jinja2
+        from keras_aevae.latent.report import render  # here, as it loads matplotlib and jinja2
 
         path = report_path(path)
         html, text = render(self, verbose), json.dumps(self.to_dict(), indent=2, allow_nan=False)
@@ -239,7 +242,7 @@ class Comparison:
 
 
 def aligned(lines):
-    """Lines of cells as text in columns: the first to the left, the others to the right."""
+    """Return lines of cells as text in columns: the first is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join(
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()

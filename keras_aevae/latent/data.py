@@ -1,4 +1,4 @@
-"""The data that models are compared on, and what all the models share of them."""
+"""The data on which models are compared, and the results that all the models share."""
 
 import dataclasses
 import functools
@@ -15,18 +15,18 @@ from keras_aevae.latent.labels import CLASS_NAMES, classes
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.training_preference import preferences
 
-# Training examples on which measures are taken; and test examples for what costs much of each:
-# log p(x), and nearest neighbours among images.
+# The number of training examples on which measures are taken; and of test examples for slow
+# measures: log p(x), and nearest neighbours among images.
 NUM_TRAIN, NUM_FEW = 10_000, 2000
 NUM_COMPONENTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Training and test data, as the models are called on them.
+    """Training and test data, as the models take them.
 
-    `train_images` and `test_images` are the same before they were binarised: what samples, which
-    are means, are to be like. `y_train` and `y_test` are labels (n,), factors (n, k), or None.
+    `train_images` and `test_images` are the same data before binarisation: samples, which are
+    means, are compared with them. `y_train` and `y_test` are labels (n,), factors (n, k), or None.
     """
 
     x_train: np.ndarray
@@ -49,8 +49,8 @@ class Data:
 
     @classmethod
     def of(cls, data, **settings):
-        """From a dataset's name, with the settings of `load`, or `(x_train, y_train), (x_test,
-        y_test)` of one's own."""
+        """Make the data from a dataset's name, with the settings of `load`, or from your own
+        `(x_train, y_train), (x_test, y_test)`."""
         if isinstance(data, str):
             return cls.load(check_name("dataset", data, recipes.DEFAULTS), **settings)
         try:
@@ -93,11 +93,11 @@ class Data:
 
     @property
     def has_classifier(self):
-        """Whether features are those of a classifier of these very data."""
+        """Whether the features are those of a classifier of these data."""
         return f"classifier_{self.name}" in Classifier.presets
 
     def labels(self, part="test"):
-        """One class an example, or an error that says what is missing."""
+        """Return one class per example, or raise an error that says what is missing."""
         y = self.y_test if part == "test" else self.y_train
         if y is None:
             raise ValueError("the data have no labels")
@@ -115,35 +115,36 @@ class Data:
         return y
 
     def renderer(self):
-        """What makes images from factors."""
+        """Return the object that makes images from factors."""
         if self.name != "dsprites":
             raise ValueError("there is nothing to render images from chosen factors")
         return datasets.DSprites()
 
     @functools.cached_property
     def some_train(self):
-        """Indices of the training examples that measures are taken on, evenly spaced."""
+        """Indices of the training examples on which measures are taken, evenly spaced."""
         return spaced(len(self.x_train), NUM_TRAIN)
 
     @functools.cached_property
     def few(self):
-        """Indices of the test examples for what costs much of each, evenly spaced."""
+        """Indices of the test examples for slow measures, evenly spaced."""
         return spaced(len(self.x_test), NUM_FEW)
 
     @functools.cached_property
     def others(self):
-        """Indices of test examples, at most as many as there are training examples: what these are
-        compared with."""
+        """Indices of the test examples that are compared with the training examples, of which there
+        are at least as many."""
         return spaced(len(self.x_test), len(self.x_train))
 
     @functools.cached_property
     def compared(self):
-        """As `few`, of the `others`: for what compares images with training and with test ones."""
+        """Indices of the `few` among the `others`, for comparing images with training and test
+        ones."""
         return self.others[spaced(len(self.others), NUM_FEW)]
 
     @functools.cached_property
     def features(self):
-        """A function from images to features, and what it is called."""
+        """A function from images to features, and its name."""
         name = f"classifier_{self.name}"
         if self.has_classifier:
             function = Classifier.from_preset(name).features
@@ -159,8 +160,8 @@ class Data:
             def function(images):
                 return pca.transform(flatten(images))
 
-        # Distances have no scale of their own: one number for all features gives them that of the
-        # training data, of which a feature has the variance 1 on average.
+        # Distances have no natural scale: all features are divided by one number, so that a feature
+        # of the training data has the variance 1 on average.
         known = function(self.train_images[self.some_train])
         mean, scale = known.mean(axis=0), np.sqrt(known.var(axis=0).mean()) or 1.0
         return (lambda images: (function(images) - mean) / scale), words
@@ -173,14 +174,15 @@ class Data:
         return self.features_of(self.test_images)
 
     def preferences(self, images, own=None):
-        """Of images for training ones; `own`: of each image the test example it was made from."""
+        """Return the preference of each image for training examples. `own`: the index of the test
+        example from which each image was made."""
         if own is not None:
             own = np.searchsorted(self.others, own)
         return preferences(images, self.train_images, self.test_images[self.others], own)
 
     @functools.cached_property
     def own_preferences(self):
-        """Of the test images `compared` themselves: what preference there is in the data."""
+        """The preferences of the `compared` test images themselves: those that the data have."""
         return self.preferences(self.test_images[self.compared], self.compared)
 
     def training_distances(self, images):
@@ -188,13 +190,13 @@ class Data:
 
     @functools.cached_property
     def own_distances(self):
-        """Of the test images `compared` themselves."""
+        """The distances of the `compared` test images themselves to the training images."""
         return self.training_distances(self.test_images[self.compared])
 
     @functools.cached_property
     def anomalies(self):
-        """Test data made strange: square images on their side, but for sprites, which may lie so;
-        others with each value shuffled among the examples."""
+        """Anomalous test data: square images turned on their side (except sprites, which may lie
+        so); other data with each value shuffled among the examples."""
         square = len(self.shape) == 3 and self.shape[0] == self.shape[1]
         if square and self.name != "dsprites":
             return np.ascontiguousarray(np.rot90(self.x_test, axes=(1, 2)))
@@ -203,7 +205,7 @@ class Data:
         return generator.permuted(flat, axis=0).reshape(self.x_test.shape)
 
     def pairs(self, between_classes=False):
-        """Indices of pairs of test examples: any, or those of different classes."""
+        """Return indices of pairs of test examples: any pairs, or those of different classes."""
         start = np.arange(len(self.x_test))
         end = np.random.default_rng(0).permutation(start)
         what = self.labels() if between_classes else start
@@ -212,7 +214,7 @@ class Data:
 
 
 def check_examples(name, x):
-    """Return `x` as an array of finite numbers, one example a row; else raise."""
+    """Return `x` as an array of finite numbers, one example per row, else raise an error."""
     if not is_array(x):
         raise ValueError(
             f"`dataset` must hold arrays. Received: {name}, a {type(x).__name__}. Take the first "

@@ -1,4 +1,4 @@
-"""Which of a dataset's labels colour a picture, and what they are called."""
+"""The labels that colour a picture, and the examples that it shows."""
 
 import numpy as np
 
@@ -20,17 +20,17 @@ CLASS_NAMES = {
 
 
 def classes(y):
-    """One class an example, shape (n,), from labels (n,) or factors (n, k): their first one."""
+    """Return one class per example, shape (n,), from labels (n,) or the first of factors (n, k)."""
     return np.asarray(y).reshape(len(y), -1)[:, 0]
 
 
 def one_of_each(labels, count):
-    """Indices of `count` examples: the first of each class, then the second of each, and so on.
+    """Return indices of `count` examples: the first of each class, then the second, and so on.
 
-    Neighbours are of different classes, and nobody has picked.
+    Neighbours are of different classes, and no example is hand-picked.
     """
     labels = np.asarray(labels)
-    turn = np.zeros(len(labels), int)  # how many of its class came before
+    turn = np.zeros(len(labels), int)  # how many examples of its class came before
     for label in np.unique(labels):
         chosen = labels == label
         turn[chosen] = np.arange(chosen.sum())

@@ -1,4 +1,4 @@
-"""What a model makes of data: each pass through it once, when a measure first asks for it."""
+"""The outputs of a model on data, each computed once, when a measure first needs it."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from keras_aevae.latent import measures
 from keras_aevae.latent.data import flatten
 from keras_aevae.latent.measures._values import spaced
 
-# Sources of codes that are fitted to those of the training data, by their Gaussians.
+# Sources of codes that are Gaussians fitted to the codes of the training data.
 FITTED = {"gaussian": 1, "mixture": 10}
 LARGEST_MIXTURE = 128  # latent dimensions; its covariances have their square
 STEPS = 9  # points on a path, both ends included
@@ -27,19 +27,19 @@ BATCH_SIZE = 512
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One of `of` parts of the test data; all of them by default."""
+    """One of `of` parts of the test data; by default all of them."""
 
     number: int = 0
     of: int = 1
 
     def take(self, array):
-        """This part of an array that is in the order of the test data, or evenly spaced over it:
-        every so many, since data may be sorted."""
+        """Return this part of an array that is in the order of the test data, or evenly spaced over
+        it: every `of`-th entry, since data may be sorted."""
         return array[self.number :: self.of]
 
 
 def kept(method):
-    """As `functools.cache`, with the answers kept by the object itself."""
+    """Cache the results of a method, as `functools.cache` does, but in the object itself."""
 
     @functools.wraps(method)
     def call(self, *arguments):
@@ -52,7 +52,7 @@ def kept(method):
 
 
 class Observations:
-    """One trained model and the `Data` it is asked about.
+    """One trained model and its outputs on a `Data`.
 
     Arrays of examples are in the order of the test data, so that a slice of them is a part of it.
     """
@@ -62,7 +62,7 @@ class Observations:
         self.num_samples, self.seed = num_samples, seed
         self.answers = {}
 
-    # Inputs: with the condition that a conditional model is told, which is the label
+    # Inputs: for a conditional model with the condition, which is the label.
 
     def ask(self, verb, x, y=None, **settings):
         if self.model.condition_dim:
@@ -80,7 +80,7 @@ class Observations:
 
     @kept
     def terms(self, which):
-        """Of "train", "test" and "anomalies"."""
+        """Return the loss's terms of each example of "train", "test" or "anomalies"."""
         if which == "train":
             return self.train("evaluate_terms")
         if which == "test":
@@ -95,7 +95,7 @@ class Observations:
 
     @functools.cached_property
     def log_likelihoods(self):
-        """Of the test examples `data.few`."""
+        """Return log p(x) of the test examples `data.few`."""
         self.check_density()
         i, y = self.data.few, self.data.y_test
         labels = None if y is None else y[i]
@@ -116,7 +116,7 @@ class Observations:
 
     @kept
     def bounds(self, which):
-        """The ELBO of each example of "test" or "anomalies"."""
+        """Return the ELBO of each example of "test" or "anomalies"."""
         if self.model.stores == "codebook":
             self.check_prior()
             x = self.data.x_test if which == "test" else self.data.anomalies
@@ -126,7 +126,8 @@ class Observations:
 
     @functools.cached_property
     def reconstructed(self):
-        """The squared errors of all test examples, and the reconstructions of `data.compared`."""
+        """Return the squared errors of all test examples, and the reconstructions of
+        `data.compared`."""
         images = self.test("reconstruct")
         return squares(images, self.data.x_test), images[self.data.compared]
 
@@ -136,7 +137,8 @@ class Observations:
 
     @kept
     def anomaly_scores(self, by):
-        """Of the test examples and of the anomalies: "reconstruction", "elbo" or "density"."""
+        """Return scores of the test examples and the anomalies, by "reconstruction", "elbo" or
+        "density"."""
         if by == "density":
             codes = self.ask("encode", self.data.anomalies, self.data.y_test)
             return [
@@ -151,7 +153,7 @@ class Observations:
 
     @functools.cached_property
     def train_codes(self):
-        """Means of the posteriors; `_draws` are draws from them."""
+        """Return the means of the posteriors; `_draws` returns draws from them."""
         return self.train("encode")
 
     @functools.cached_property
@@ -180,7 +182,7 @@ class Observations:
 
     @functools.cached_property
     def posterior(self):
-        """Mean and logarithm of the variance, (n, latent_dim) each, of a VAE under N(0, I)."""
+        """Return the mean and the log-variance, (n, latent_dim) each, of a VAE under N(0, I)."""
         self.check_density()
         if not isinstance(self.model.prior, StandardNormal):
             raise ValueError("its prior is learned")
@@ -197,13 +199,13 @@ class Observations:
 
     @kept
     def clusters(self, kind, part):
-        """Of "codes" or of "whitened" ones."""
+        """Return how well clusters agree with the labels, for "codes" or "whitened" codes."""
         codes, labels = getattr(self, f"test_{kind}"), self.data.labels("test")
         codes, labels = part.take(codes), part.take(labels)
         return measures.clustering_agreement(codes, labels, seed=self.seed)
 
     def beside_factors(self, part):
-        """Training codes and their factors, test codes and theirs: some of each."""
+        """Return training codes and their factors, test codes and their factors: some of each."""
         known, factors = self.data.factors("train"), self.data.factors("test")
         chosen = spaced(len(self.data.some_train), NUM_FACTORS)
         train = self.train_codes[chosen], known[self.data.some_train][chosen]
@@ -217,7 +219,7 @@ class Observations:
 
     @functools.cached_property
     def axes(self):
-        """Principal axes of the training codes, each as long as their standard deviation there."""
+        """Return the principal axes of the training codes, as long as their standard deviations."""
         codes = np.asarray(self.train_codes, "float64")
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(codes, rowvar=False)))
         used = values > 1e-7 * values[-1]
@@ -234,7 +236,7 @@ class Observations:
 
     @kept
     def fitted(self, num_components):
-        """The mixture of so many Gaussians that is fitted to the training codes."""
+        """Return the mixture of this many Gaussians that is fitted to the training codes."""
         codes = self.train_draws
         if num_components > 1 and codes.shape[1] > LARGEST_MIXTURE:
             raise ValueError(f"the mixture is fitted to at most {LARGEST_MIXTURE} dimensions")
@@ -244,8 +246,8 @@ class Observations:
 
     @kept
     def codes_from(self, source):
-        """As many codes as test examples, (n, latent_dim); of the prior the very ones that
-        `samples` decodes."""
+        """Return as many codes as test examples, (n, latent_dim); those of the prior are the ones
+        that `samples` decodes."""
         count = len(self.data.x_test)
         if source == "encodings":
             return self.test_draws
@@ -258,8 +260,8 @@ class Observations:
 
     @kept
     def sampled(self, source):
-        """Decoded from codes of that source, as many as test examples: the features of all, the
-        first images, and, from the prior, the images `data.compared`."""
+        """Return the images decoded from as many codes of that source as test examples: the
+        features of all, the first images and, from the prior, the images `data.compared`."""
         n = len(self.data.x_test)
         if source == "prior":
             self.check_prior()
@@ -279,12 +281,13 @@ class Observations:
         return measures.precision_recall(real, fake)
 
     def compared_images(self, what):
-        """Of `data.compared`: the "reconstructions", or as many samples from the "prior"."""
+        """Return the "reconstructions" of `data.compared`, or as many samples from the "prior"."""
         return self.reconstructed[1] if what == "reconstructions" else self.sampled(what)[2]
 
     @kept
     def preferences(self, what):
-        """For training images, of `compared_images`; without a test image's own reconstruction."""
+        """Return the preferences of `compared_images` for training images; a reconstruction is not
+        compared with its own test image."""
         own = self.data.compared if what == "reconstructions" else None
         return self.data.preferences(self.compared_images(what), own)
 
@@ -295,8 +298,8 @@ class Observations:
     # Paths between the codes of pairs of test examples
 
     def ends(self, start, end):
-        """Codes of both ends; a conditional model is told the label of the start all the way, as
-        by its own `interpolate`."""
+        """Return the codes of both ends. As in its own `interpolate`, a conditional model gets the
+        label of the start along the whole path."""
         if not self.model.condition_dim:
             return self.test_codes[start], self.test_codes[end]
         x, y = self.data.x_test[end], self.data.y_test[start]
@@ -304,7 +307,7 @@ class Observations:
 
     @kept
     def midpoint_features(self, method, between_classes):
-        """Of the images half-way on as many paths as there are pairs."""
+        """Return the features of the images half-way on as many paths as there are pairs."""
         start, end = self.data.pairs(between_classes)
         middle = PATHS[method](*self.ends(start, end), 0.5)
         labels = None if self.data.y_test is None else self.data.y_test[start]
@@ -312,7 +315,7 @@ class Observations:
 
     @kept
     def path_features(self, method, between_classes):
-        """Of all images on some paths, (n, STEPS, features)."""
+        """Return the features of all images on some paths, (n, STEPS, features)."""
         pairs = self.data.pairs(between_classes)
         start, end = (i[spaced(len(i), NUM_PATHS)] for i in pairs)
         a, b = (codes[:, None] for codes in self.ends(start, end))
@@ -324,5 +327,5 @@ class Observations:
 
 
 def squares(a, b):
-    """Mean squared error of each example."""
+    """Return the mean squared error of each example."""
     return np.square(flatten(a).astype("float64") - flatten(b)).mean(axis=1)

@@ -10,13 +10,13 @@ from keras_aevae.latent.album import TITLES, Album, attempt, condition_in_words,
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.words import by_model, listing, minus, written
 
-# What the page calls models, by what they store.
+# The words for models on the page, by what they store.
 KINDS = (("points", "point"), ("clouds", "distribution"), ("books", "codebook"))
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def render(comparison, verbose=0):
-    """The report of a `Comparison`, as HTML text; `verbose`: 1 for a progress bar."""
+    """Return the report of a `Comparison`, as HTML text; `verbose`: 1 for a progress bar."""
     first = {name: runs[0] for name, runs in comparison.models.items()}
     verdicts = comparison.verdicts
     album = Album()
@@ -47,7 +47,7 @@ def render(comparison, verbose=0):
 
 
 def tables_html(comparison):
-    """The tables alone, for a notebook."""
+    """Return the tables alone, for a notebook."""
     template = environment().from_string(
         '{% import "tables.html.j2" as tables with context %}'
         "{% if verdicts %}{{ tables.claims(verdicts, pair, written) }}{% endif %}"
@@ -81,7 +81,7 @@ def tables_of(comparison):
 
 
 def difference(verdict):
-    """ "+0.12 [0.10, 0.14]": for the claim where it is positive."""
+    """Return "+0.12 [0.10, 0.14]", positive if it supports the claim."""
     if verdict.difference is None:
         return "-"
     text = ROWS[verdict.claim.key].text.replace("+", "")
@@ -93,7 +93,8 @@ def difference(verdict):
 
 
 def beside_zero(text, value):
-    """As `text` writes it, with digits enough to tell it from 0, for a verdict hangs on that."""
+    """Return `value` as `text` writes it, with enough digits to tell it from 0, on which a verdict
+    depends."""
     shown = text.format(value)
     if value and not float(shown):
         return np.format_float_positional(value, precision=1, fractional=False, trim="-")
@@ -101,7 +102,7 @@ def beside_zero(text, value):
 
 
 def score(verdicts):
-    """ "7 supported, 2 contradicted and 1 undecided"."""
+    """Return "7 supported, 2 contradicted and 1 undecided"."""
     counts = collections.Counter(v.verdict for v in verdicts)
     order = ("supported", "contradicted", "undecided", "not measured")
     found = [f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict]]
@@ -109,7 +110,7 @@ def score(verdicts):
 
 
 def diagnoses(observations):
-    """A sentence on the use of the latent dimensions, of each model that has a density."""
+    """Return a sentence on the use of the latent dimensions for each model that has a density."""
     found = []
     for name, o in observations.items():
         if (posterior := attempt(getattr, o, "posterior")) is None:
@@ -125,7 +126,7 @@ def diagnoses(observations):
 
 
 def left_out(comparison):
-    """`(row, reasons)` of what no model, or not every one, has a number for."""
+    """Return `(row, reasons)` for each row that some or all models have no number for."""
     found = []
     for key, row in ROWS.items():
         reasons = {n: one[key] for n, one in comparison.left_out.items() if key in one}
@@ -135,8 +136,8 @@ def left_out(comparison):
 
 
 def undrawn(missing, num_models):
-    """`(titles, reasons)` of the pictures that no model, or not every one, is in: those that are
-    missing for the same reasons together."""
+    """Return `(titles, reasons)` of the pictures that some or all models are missing from, grouped
+    by their reasons."""
     found = collections.defaultdict(list)
     for key, reasons in missing.items():
         found[in_words(reasons, num_models)].append(TITLES.get(key, key))
@@ -144,10 +145,11 @@ def undrawn(missing, num_models):
 
 
 def in_words(reasons, num_models):
-    """A dict from models' names to reasons: "why", or "of A and B, why; of C, why"."""
+    """Return a dict from models' names to reasons as text: "why", or "of A and B, why; of C,
+    why"."""
     names = collections.defaultdict(list)
     for name, why in reasons.items():
-        # What was received, and the remedy, are for a caller.
+        # The part on what was received, and the remedy, are for the caller.
         names[why.partition(" Received:")[0].rstrip(".")].append(name)
     if len(names) == 1 and len(reasons) == num_models:
         return next(iter(names))

@@ -1,4 +1,4 @@
-"""Which models are compared, and on which data."""
+"""The models that are compared, and the data."""
 
 import collections.abc
 import numbers
@@ -9,12 +9,12 @@ from keras_aevae._checks import check_name, check_number, check_positive_integer
 from keras_aevae.models import Autoencoder
 from keras_aevae.recipes import MODELS, recipe
 
-BETAS = (0.1, 0.3, 3.0, 10.0)  # with 1, which is the VAE's own
+BETAS = (0.1, 0.3, 3.0, 10.0)  # besides 1, the VAE's own
 
 
 def models_of(models, dataset, epochs, seeds, binarized):
-    """`(trained, recipes, dataset, known)`: models by name, what is to be trained, the data, and
-    what is known of them."""
+    """Return `(trained, recipes, dataset, known)`: trained models by name, the recipes to train,
+    the data, and the settings that are known of them."""
     if isinstance(models, collections.abc.Mapping):
         trained = check_trained(models, epochs, seeds)
         dataset = "digits" if dataset is None else dataset
@@ -48,7 +48,7 @@ def models_of(models, dataset, epochs, seeds, binarized):
             "data with `fit`, and give compare the models: compare({'AE': ae, 'VAE': vae}, data)."
         )
     usual = [recipe(name, dataset) for name in names]
-    # The same data for all of them.
+    # All recipes have the same data.
     sizes = [r.num_train for r in usual if r.num_train is not None]
     known = {
         "num_train": max(sizes, default=None),
@@ -87,7 +87,7 @@ def of_presets(names, dataset, epochs, seeds, binarized):
 
 
 def one_of(made, binarized):
-    """What all the models' data have in common, or an error that says that it isn't."""
+    """Return what the models' data have in common, or raise an error if they differ."""
     if binarized is not None:
         made = {name: one | {"binarized": binarized} for name, one in made.items()}
     if len(kinds := {tuple(one.items()) for one in made.values()}) > 1:

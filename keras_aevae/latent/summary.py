@@ -15,14 +15,14 @@ from keras_aevae.latent.measures.reconstruction import mean
 
 
 def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=0):
-    """The measures of a trained model, by name.
+    """Return the measures of a trained model, by name.
 
     Args:
-        model: an `Autoencoder` or a relative.
-        x_train, x_test: data, shape (n, *data_shape): those it was trained on, and others. For a
-            conditional model the pairs (x, condition).
-        num_samples: importance samples of the log-likelihood.
-        batch_size, verbose: those of the model's verbs.
+        model: an `Autoencoder` or a subclass.
+        x_train, x_test: data, shape (n, *data_shape): the training data, and data that the model
+            hasn't seen. For a conditional model the pairs (x, condition).
+        num_samples: number of importance samples of the log-likelihood.
+        batch_size, verbose: as for the model's methods.
 
     Returns:
         A dict of Python ints and floats, all on the test data unless they say otherwise:

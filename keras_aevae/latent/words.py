@@ -1,4 +1,4 @@
-"""Numbers and lists as a reader expects them."""
+"""Numbers and lists as text for a reader."""
 
 import re
 
@@ -6,19 +6,19 @@ from keras_aevae.latent.claims import half_width, mean
 
 
 def minus(text):
-    """`text` as it is printed: a minus sign before numbers, and no line broken at a ±."""
+    """Return `text` for print: with a minus sign before numbers, and no line break at a ±."""
     text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
     return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def listing(items):
-    """ "A, B and C"."""
+    """Return "A, B and C"."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def by_model(values, unit=""):
-    """ "1 for A, 2 for B", or just "1" where all are alike."""
+    """Return "1 for A, 2 for B", or just "1" if all values are equal."""
     written = {n: ", ".join(map(str, v)) if isinstance(v, list) else v for n, v in values.items()}
     if len(set(written.values())) == 1 and len(written) > 1:
         return f"{next(iter(written.values()))}{unit}"
@@ -26,7 +26,8 @@ def by_model(values, unit=""):
 
 
 def written(row, values):
-    """The mean of a row's numbers and half its interval, as text; a dash where there are none."""
+    """Return the mean of a row's numbers and half its interval as text; a dash if there are
+    none."""
     if not values:
         return "-"
     text = row.text.format(mean(values))

@@ -4,7 +4,8 @@ import numpy as np
 
 
 def check_codes(codes, name="codes"):
-    """Return `codes` as a float64 array (n, latent_dim), finite, n at least 2; else raise."""
+    """Return `codes` as a finite float64 array (n, latent_dim), n at least 2, else raise an
+    error."""
     codes = np.asarray(codes, "float64")
     if codes.ndim != 2 or len(codes) < 2 or codes.shape[1] < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What the measures of disentanglement share: codes beside the known factors that made the data."""
+"""Functions for the measures of disentanglement, which take codes and known factors."""
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def check_factors(codes, factors):
 
 
 def binned(codes, bins=20):
-    """The codes as integers from 0: each dimension's range cut into bins of equal width."""
+    """Return the codes as integers from 0: each dimension's range is cut into bins of equal
+    width."""
     bins = check_positive_integer("bins", bins)
     low, high = codes.min(axis=0), codes.max(axis=0)
     width = np.where(high > low, high - low, 1.0)
@@ -34,7 +35,7 @@ def binned(codes, bins=20):
 
 
 def mutual_information(codes, factors, bins=20):
-    """I(z_j; v_k) in nats of binned codes and factors, shape (latent_dim, factors)."""
+    """Return I(z_j; v_k) in nats of binned codes and factors, shape (latent_dim, factors)."""
     from sklearn.metrics import mutual_info_score
 
     digits = binned(codes, bins)
@@ -42,14 +43,15 @@ def mutual_information(codes, factors, bins=20):
 
 
 def entropy(factors):
-    """H(v_k) in nats of each factor, shape (factors,)."""
+    """Return H(v_k) in nats of each factor, shape (factors,)."""
     from scipy.stats import entropy as of_counts
 
     return np.array([of_counts(np.bincount(column)) for column in factors.T])
 
 
 def split(codes, factors, codes_test, factors_test):
-    """Checked training and test arrays, with the same names for the factors' values in both."""
+    """Return checked training and test arrays, with the same integers for a factor's values in
+    both."""
     factors, factors_test = np.asarray(factors), np.asarray(factors_test)
     if factors.ndim != 2 or factors.shape[1:] != factors_test.shape[1:]:
         raise ValueError(

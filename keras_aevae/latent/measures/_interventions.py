@@ -1,13 +1,13 @@
-"""What the measures share that choose the factors of the images whose codes they see."""
+"""Functions for the measures that choose the factors of the images that are encoded."""
 
 import numpy as np
 
-# Images rendered and encoded at a time.
+# The number of images that are rendered and encoded at a time.
 AT_A_TIME = 8192
 
 
 def check_dataset(dataset):
-    """Raise unless `dataset` makes images from factors, as `DSprites` does."""
+    """Raise an error unless `dataset` makes images from factors, as `DSprites` does."""
     wanted = ("sample_factors", "render", "factor_sizes")
     missing = [name for name in wanted if not hasattr(dataset, name)]
     if missing:
@@ -18,7 +18,8 @@ def check_dataset(dataset):
 
 
 def encode_factors(model, dataset, factors, bar):
-    """The codes of the images with these factors, (n, latent_dim), a part of them at a time."""
+    """Return the codes of the images with these factors, (n, latent_dim), some of them at a
+    time."""
     parts = []
     for i in range(0, len(factors), AT_A_TIME):
         x = dataset.render(factors[i : i + AT_A_TIME])

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-# Examples whose neighbours are sought before the progress bar moves on.
+# The number of examples between two updates of the progress bar.
 AT_A_TIME = 4096
 
 
 def nearest(x, among, bar, count=1):
-    """Distances to the nearest of `among` and their indices, (n, count) each, for each of `x`."""
+    """Return the distances from each of `x` to the nearest of `among`, and their indices,
+    (n, count) each."""
     from sklearn.neighbors import NearestNeighbors
 
     search, found = NearestNeighbors(n_neighbors=count).fit(among), []

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def check_values(least=1, **arrays):
-    """Return the named arrays as float64 of shape (n,), finite, n at least `least`; else raise."""
+    """Return the named arrays as finite float64 (n,), n at least `least`, else raise an error."""
     arrays = {name: np.asarray(values, "float64") for name, values in arrays.items()}
     for name, values in arrays.items():
         if values.ndim != 1 or len(values) < least:
@@ -22,5 +22,5 @@ def check_values(least=1, **arrays):
 
 
 def spaced(n, count):
-    """Up to `count` indices of n, evenly spaced, since data may be sorted."""
+    """Return up to `count` indices of n, evenly spaced, since data may be sorted."""
     return np.linspace(0, n - 1, min(n, count)).astype(int)

@@ -1,4 +1,4 @@
-"""How many latent dimensions a model uses."""
+"""The number of latent dimensions that a model uses."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_aevae.latent.measures._codes import check_codes
 
 
 def active_units(codes, threshold=0.01):
-    """Number of latent dimensions whose code varies over the data.
+    """Return the number of latent dimensions whose code varies over the data.
 
         |{d : Var_x(E_q(z|x)[z_d]) > threshold}|
 
@@ -18,7 +18,7 @@ def active_units(codes, threshold=0.01):
     Good for: a VAE trained to the end, whose prior sets the scale: the variances of unused
     dimensions fall to nearly 0, far from those in use, so that the threshold hardly matters.
     Misleads early in training, when variances pass through the threshold and the count jumps; and
-    on an AE: nothing sets the scale of its codes, so a dimension counts however little it tells.
+    on an AE, whose codes have no fixed scale, so a dimension may count though it tells little.
 
     Args:
         codes: codes of many examples, shape (n, latent_dim), such as `model.encode(x)`: for a VAE

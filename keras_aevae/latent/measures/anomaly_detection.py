@@ -11,25 +11,26 @@ from keras_aevae.latent.measures.whitening import principal_axes
 
 
 def anomaly_auroc(scores, anomalous_scores):
-    """The probability that an anomaly scores higher than a usual example.
+    """Return the probability that an anomaly scores higher than a usual example.
 
         P(s(anomaly) > s(usual)) + P(s(anomaly) = s(usual)) / 2
 
     The area under the ROC curve: Hanley & McNeil 1982,
     https://doi.org/10.1148/radiology.143.1.7063747.
 
-    Range: 0 to 1. 1: a threshold tells all; 0.5: scores tell nothing; below 0.5: anomalies look
-    more usual than the usual.
+    Range: 0 to 1. 1: a threshold separates all; 0.5: the scores tell nothing; below 0.5: anomalies
+    look more usual than usual examples.
 
-    Good for: comparing scores of any unit without choosing a threshold. Misleads where anomalies
-    are rare, since a high area still goes with many false alarms; and about anomalies of other
-    kinds. Likelihoods rank simple images above the data (Nalisnick et al. 2019,
+    Good for: comparing scores of any unit without choosing a threshold. Misleads when anomalies are
+    rare, since even a high area then goes with many false alarms; and about other kinds of
+    anomalies. Likelihoods rank simple images above the data (Nalisnick et al. 2019,
     https://arxiv.org/abs/1810.09136): try the reconstruction, minus the ELBO and
-    `latent_density_scores` on the anomalies in question.
+    `latent_density_scores` on the anomalies that matter to you.
 
     Args:
-        scores: of usual examples that the model hasn't seen, shape (n,), higher for stranger ones.
-        anomalous_scores: of anomalies, shape (m,).
+        scores: scores of usual examples that the model hasn't seen, shape (n,); higher means
+            stranger.
+        anomalous_scores: scores of anomalies, shape (m,).
 
     Returns:
         A float.
@@ -58,23 +59,23 @@ def anomaly_auroc(scores, anomalous_scores):
 
 
 def latent_density_scores(codes, fit_on):
-    """Minus the log density of codes under the Gaussian fitted to others, nats.
+    """Return minus the log density of codes under the Gaussian fitted to others, in nats.
 
         [(z - m)^T C^-1 (z - m) + log det(2 pi C)] / 2,   m and C those of `fit_on`
 
-    The Mahalanobis distance, which ranks alike, as in Lee et al. 2018
-    (https://arxiv.org/abs/1807.03888), without classes. Directions whose variance is less than 1e-7
-    of the largest are left out.
+    It ranks codes as the Mahalanobis distance does, which is used in Lee et al. 2018
+    (https://arxiv.org/abs/1807.03888), here without classes. Directions whose variance is less than
+    1e-7 of the largest are left out.
 
     Range: any number; higher for stranger codes.
 
-    Good for: anomalies whose codes are unusual though the decoder gives them back well, for AE and
-    VAE alike. Misleads where codes aren't like one Gaussian, and about what differs only in a
-    direction that `fit_on` doesn't vary in, or that the encoder doesn't see.
+    Good for: anomalies whose codes are unusual though the decoder reconstructs them well, for AE
+    and VAE alike. Misleads when the codes aren't like one Gaussian, and about differences in a
+    direction in which `fit_on` doesn't vary, or that the encoder doesn't see.
 
     Args:
-        codes: to score, shape (n, latent_dim).
-        fit_on: of usual examples, shape (m, latent_dim), such as `model.encode(x_train)`.
+        codes: the codes to score, shape (n, latent_dim).
+        fit_on: codes of usual examples, shape (m, latent_dim), such as `model.encode(x_train)`.
 
     Returns:
         A float64 array of shape (n,).

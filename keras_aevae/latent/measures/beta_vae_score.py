@@ -1,4 +1,4 @@
-"""Can one tell from how codes differ which factor did not?"""
+"""Can a classifier tell from the differences of codes which factor is the same?"""
 
 import keras
 import numpy as np
@@ -7,25 +7,26 @@ from keras_aevae.latent.measures._interventions import check_dataset, encode_fac
 
 
 def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, seed=0, verbose=0):
-    """The accuracy with which a linear classifier tells the factor that pairs of images share from
-    the mean distance of their codes along each dimension.
+    """Return the accuracy with which a linear classifier finds the factor that pairs share.
 
-    Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl), as Locatello et al. 2019
-    compute it (https://arxiv.org/abs/1811.12359): `size` pairs in a point, logistic regression.
+    Its inputs are the mean distances of the pairs' codes along each dimension.
 
-    Range: 0 to 1. Perfect codes score 1, noise what guessing gives: one over the number of factors.
+    Higgins et al. 2017 (https://openreview.net/forum?id=Sy2fzU9gl), as computed by Locatello et al.
+    2019 (https://arxiv.org/abs/1811.12359): `size` pairs per point, logistic regression.
 
-    Good for: comparison with published numbers. Misleads: a classifier can tell the factors apart
-    though several dimensions share each, and one factor can be left out of the code altogether
-    (Kim & Mnih 2018, https://arxiv.org/abs/1802.05983): see `factor_vae_score`.
+    Range: 0 to 1. Perfect codes score 1; noise scores as guessing does: 1 / number of factors.
+
+    Good for: comparison with published numbers. Misleads: a classifier can find the factor even if
+    several dimensions share it, or if one factor isn't in the code at all (Kim & Mnih 2018,
+    https://arxiv.org/abs/1802.05983): see `factor_vae_score`.
 
     Args:
         model: has `encode`, from images to codes (n, latent_dim).
         dataset: makes images from factors, as `DSprites` does.
-        num_train, num_test: points for the classifier.
-        size: pairs in each. By default 1 920 000 images are drawn and encoded in all: take fewer
-            points for a first look.
-        seed: of the factors.
+        num_train, num_test: number of points for the classifier.
+        size: number of pairs in each point. By default 1 920 000 images are drawn and encoded in
+            all: take fewer points for a first look.
+        seed: integer seed of the factors.
         verbose: 1 for a progress bar.
 
     Returns:
@@ -47,7 +48,7 @@ def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, 
     bar = keras.utils.Progbar(2 * (num_train + num_test) * size, verbose=verbose)
 
     def differences(number):
-        shared = rng.integers(len(dataset.factor_sizes), size=number)  # one for all of a point
+        shared = rng.integers(len(dataset.factor_sizes), size=number)  # one factor for each point
         pairs = dataset.sample_factors(2 * number * size, rng=rng).reshape(number, size, 2, -1)
         which = np.arange(number)
         pairs[which, :, 1, shared] = pairs[which, :, 0, shared]

@@ -1,29 +1,29 @@
-"""Do codes fall into the classes by themselves?"""
+"""Do the codes form clusters that are the classes?"""
 
 from keras_aevae._checks import check_seed
 from keras_aevae.latent.measures.probes import check_classes, check_labelled
 
 
 def clustering_agreement(codes, labels, seed=0):
-    """How well the clusters of codes agree with the labels, which they haven't seen.
+    """Return how well the clusters of codes agree with the labels, which aren't used to find them.
 
     k-means with as many clusters as there are classes, compared with these by the Rand index
     adjusted for chance (Hubert & Arabie 1985, https://doi.org/10.1007/BF01908075) and by the mutual
     information over the mean entropy of the two (Vinh et al. 2010,
     https://jmlr.org/papers/v11/vinh10a.html).
 
-    Range: 1 for clusters that are the classes. Clusters that know nothing of them score 0 in the
-    first on average, sometimes less, and a little above 0 in the second.
+    Range: 1 if the clusters are the classes. Clusters that are independent of the classes score 0
+    on average in the first (sometimes less), and a little above 0 in the second.
 
-    Good for: whether classes are what most sets codes apart, without any labels to learn from.
-    Misleads where classes lie in long or curled shapes, which k-means cuts (see
-    `nearest_neighbour_probe`), and where one dimension is much larger than the others: whiten codes
+    Good for: whether the classes are the largest differences between codes, without training on
+    labels. Misleads when classes have long or curled shapes, which k-means cuts (see
+    `nearest_neighbour_probe`), and when one dimension is much larger than the others: whiten codes
     that differ in scale.
 
     Args:
         codes: shape (n, latent_dim).
         labels: shape (n,); two classes or more.
-        seed: of where the clusters start.
+        seed: integer seed of the clusters' starts.
 
     Returns:
         A dict of floats: "adjusted_rand", "normalized_mutual_information".

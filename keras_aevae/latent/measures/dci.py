@@ -5,36 +5,38 @@ import numpy as np
 
 from keras_aevae.latent.measures._factors import split
 
-# So that a row or column without any importance has an entropy.
+# Added so that a row or column without any importance has an entropy.
 NOTHING = 1e-11
 
 
 def dci(codes, factors, codes_test, factors_test, *, seed=0, verbose=0, **settings):
-    """Disentanglement, completeness and informativeness, from how much trees that predict each
-    factor use of each latent dimension: R_jk, of dimension j for factor k.
+    """Return disentanglement, completeness and informativeness of codes.
+
+    They come from trees that predict each factor: R_jk is how much the trees for factor k use
+    latent dimension j.
 
         disentanglement = sum_j rho_j [1 - H_K(R_j. / sum_k R_jk)],  rho_j = sum_k R_jk / sum R
         completeness    = sum_k rho_k [1 - H_D(R_.k / sum_j R_jk)],  rho_k = sum_j R_jk / sum R
         informativeness = the accuracy of the trees on test data, averaged over factors
 
-    with entropies to the base of the number of factors, K, and of dimensions, D. Eastwood &
-    Williams 2018 (https://openreview.net/forum?id=By-7dz-AZ), as Locatello et al. 2019 compute it
+    Entropies are to the base of the number of factors, K, and of dimensions, D. Eastwood & Williams
+    2018 (https://openreview.net/forum?id=By-7dz-AZ), as computed by Locatello et al. 2019
     (https://arxiv.org/abs/1811.12359): gradient boosted trees.
 
-    Range: 0 to 1 each. Perfect codes score nearly 1 in the first two; in the third less than 1
-    where a factor's values can't be told apart from the data. Noise scores near 0 in the first two,
-    and in the third what guessing gives, one over the number of a factor's values.
+    Range: 0 to 1 each. Perfect codes score nearly 1 in the first two, and less than 1 in the third
+    if the data don't determine a factor's value. Noise scores near 0 in the first two, and as
+    guessing does in the third: 1 / number of a factor's values.
 
-    Good for: three questions at once: does a dimension tell of one factor (disentanglement), is a
-    factor told by one dimension (completeness), are the factors there at all (informativeness)?
-    Misleads when trees are too few or data too small to find what is there; and it is slow, trees
-    for each value of each factor: some minutes for 10 000 codes of dSprites.
+    Good for: three questions at once: is a dimension about one factor (disentanglement), is a
+    factor in one dimension (completeness), are the factors in the code at all (informativeness)?
+    Misleads when there are too few trees or data to find what is there. It is slow, as it grows
+    trees for each value of each factor: some minutes for 10 000 codes of dSprites.
 
     Args:
-        codes, factors: codes (n, latent_dim) and factors (n, factors) to grow trees on; 10 000 is
-            the usual number.
-        codes_test, factors_test: others for the accuracy; 5000 is the usual number.
-        seed: of the trees.
+        codes, factors: codes (n, latent_dim) and factors (n, factors) for growing the trees; 10 000
+            is the usual number.
+        codes_test, factors_test: other ones for the accuracy; 5000 is the usual number.
+        seed: integer seed of the trees.
         verbose: 1 for a progress bar.
         settings: other arguments of scikit-learn's `GradientBoostingClassifier`, such as
             `n_estimators=20` for a faster look.

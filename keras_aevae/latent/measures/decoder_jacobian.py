@@ -1,4 +1,4 @@
-"""How strongly, and in how many directions, decoded data answer to the code."""
+"""How strongly, and in how many directions, decoded data depend on the code."""
 
 import keras
 import numpy as np
@@ -6,37 +6,37 @@ import numpy as np
 from keras_aevae._checks import check_number
 from keras_aevae.latent.measures._features import check_pair
 
-# Decoded values held at a time: 32 MiB in float32.
+# The number of decoded values that are held at a time: 32 MiB in float32.
 AT_A_TIME = 1 << 23
 
 
 def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2, verbose=0):
-    """The singular values of the decoder's Jacobian dE[x|z]/dz at each code, descending.
+    """Return the singular values of the decoder's Jacobian dE[x|z]/dz at each code, descending.
 
         J b_i ~ (E[x | z + h b_i] - E[x | z - h b_i]) / 2h,   b_i the rows of `basis`
 
-    by central differences, so that it is the same on every backend. Their squares are the
-    eigenvalues of J^T J, the metric that the decoder gives the latent space: Arvanitidis et al.
+    Central differences make it the same on every backend. The squares of the singular values are
+    the eigenvalues of J^T J, the metric that the decoder gives the latent space: Arvanitidis et al.
     2018, https://arxiv.org/abs/1710.11379.
 
     Range: from 0 up, in units of the data per unit of `basis`. The first column is the local
-    Lipschitz constant of the decoder: how far decoded data move, at most, for a small step. How
-    many columns are far from 0 is how many directions of the code the decoder answers to there.
+    Lipschitz constant of the decoder: the largest change of the decoded data for a small step. The
+    number of columns far from 0 is the number of directions on which the decoder depends there.
 
-    Good for: seeing dimensions that the decoder ignores, and codes around which it jumps. Misleads
-    between models whose codes differ in scale, since those of an AE have any: give as `basis` the
-    principal axes times their standard deviations. Values below 1e-4 or so are rounding, and where
-    the decoder bends within `step` the values are those of a chord.
+    Good for: finding dimensions that the decoder ignores, and codes around which it jumps. Misleads
+    between models whose codes differ in scale, as AEs' do: give the principal axes times their
+    standard deviations as `basis`. Values below about 1e-4 are rounding errors, and if the decoder
+    bends within `step` the values are those of a chord.
 
     Args:
-        model: an `Autoencoder` or a relative, without a condition.
-        codes: where, shape (n, latent_dim).
-        basis: directions, shape (k, latent_dim), by default each dimension.
+        model: an `Autoencoder` or a subclass, without a condition.
+        codes: the codes at which it is computed, shape (n, latent_dim).
+        basis: the directions, shape (k, latent_dim); by default the dimensions.
         step: h, in units of `basis`.
         verbose: 1 for a progress bar.
 
     Returns:
-        A float64 array of shape (n, k); zeros at the end where k is above the number of data
+        A float64 array of shape (n, k), which ends in zeros if k is above the number of data
         values.
 
     Example:

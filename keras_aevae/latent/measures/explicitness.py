@@ -7,23 +7,26 @@ from keras_aevae.latent.measures._factors import split
 
 
 def explicitness(codes, factors, codes_test, factors_test, verbose=0):
-    """How well a linear classifier reads the factors off the whole code: its area under the ROC
-    curve, one value against the others, averaged over values and then over factors.
+    """Return how well a linear classifier reads the factors off the whole code.
 
-    Ridgeway & Mozer 2018, https://arxiv.org/abs/1802.05312, as Locatello et al. 2019 compute it
+    It is the area under the ROC curve of one value against the others, averaged over values and
+    then over factors.
+
+    Ridgeway & Mozer 2018, https://arxiv.org/abs/1802.05312, as computed by Locatello et al. 2019
     (https://arxiv.org/abs/1811.12359): logistic regression of each value against the rest, on
     standardised codes.
 
-    Range: 0.5 (noise) to 1. Perfect codes score 1 where a factor has few values, and below 1 where
-    many lie along one dimension (0.93 for 40, of 2000 codes): a line can't cut one out of them.
+    Range: 0.5 (noise) to 1. Perfect codes score 1 if a factor has few values, and below 1 if many
+    lie along one dimension (0.93 for 40, of 2000 codes), since a linear classifier can't cut out
+    one of them.
 
-    Good for: what is in the code, beside `modularity`, which asks how it is laid out. Misleads
-    about what is there but not linear.
+    Good for: whether the factors are in the code; `modularity` measures how they are arranged.
+    Misleads about what is in the code but not linearly.
 
     Args:
-        codes, factors: codes (n, latent_dim) and factors (n, factors) to fit the classifier on;
+        codes, factors: codes (n, latent_dim) and factors (n, factors) for fitting the classifier;
             10 000 is the usual number.
-        codes_test, factors_test: others to score it on; 5000 is the usual number.
+        codes_test, factors_test: other ones for scoring it; 5000 is the usual number.
         verbose: 1 for a progress bar.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Does each factor hold a latent dimension still?"""
+"""Does each factor keep one latent dimension constant?"""
 
 import keras
 import numpy as np
@@ -18,30 +18,30 @@ def factor_vae_score(
     seed=0,
     verbose=0,
 ):
-    """The accuracy with which the latent dimension that varies least tells which factor is fixed.
+    """Return the accuracy with which the dimension that varies least tells which factor is fixed.
 
-    Of `size` images that are alike in one factor, the dimension whose variance, over that of all
-    data, is the least votes for that factor; a majority of training votes says which factor each
-    dimension stands for; the score is how often it is right on test sets.
+    Among `size` images that share one factor, the dimension with the least variance, relative to
+    that over all data, votes for that factor. A majority of training votes gives each dimension its
+    factor; the score is how often this is right on test sets.
 
-    Kim & Mnih 2018, https://arxiv.org/abs/1802.05983, section 4, as Locatello et al. 2019 compute
-    it (https://arxiv.org/abs/1811.12359): dimensions whose standard deviation over the data is
-    below `min_deviation` don't vote; without any other the score is 0.
+    Kim & Mnih 2018, https://arxiv.org/abs/1802.05983, section 4, as computed by Locatello et al.
+    2019 (https://arxiv.org/abs/1811.12359): dimensions whose standard deviation over the data is
+    below `min_deviation` don't vote; if none is left, the score is 0.
 
-    Range: 0 to 1. Perfect codes score 1, noise what guessing gives: one over the number of factors.
+    Range: 0 to 1. Perfect codes score 1; noise scores as guessing does: 1 / number of factors.
 
-    Good for: comparison with published numbers; it needs no classifier to be tuned. Misleads where
-    several dimensions share a factor, which it doesn't mind, and near 1, where it tells little.
+    Good for: comparison with published numbers; it has no classifier to tune. Misleads when several
+    dimensions share a factor, which doesn't lower it, and near 1, where it tells little.
 
     Args:
         model: has `encode`, from images to codes (n, latent_dim).
         dataset: makes images from factors, as `DSprites` does.
-        num_train, num_test: sets of images.
-        size: images in each. By default 960 000 images are drawn and encoded in all: take fewer
-            sets for a first look.
-        num_variance: images from which the variance over all data is estimated.
-        min_deviation: below which a dimension is left out.
-        seed: of the factors.
+        num_train, num_test: numbers of sets of images.
+        size: number of images in each set. By default 960 000 images are drawn and encoded in all:
+            take fewer sets for a first look.
+        num_variance: number of images from which the variance over all data is estimated.
+        min_deviation: the standard deviation below which a dimension is left out.
+        seed: integer seed of the factors.
         verbose: 1 for a progress bar.
 
     Returns:

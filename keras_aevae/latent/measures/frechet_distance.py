@@ -1,4 +1,4 @@
-"""How far apart two sets of features are, as Gaussians."""
+"""The distance of two sets of features, as Gaussians."""
 
 import numpy as np
 
@@ -6,23 +6,23 @@ from keras_aevae.latent.measures._features import check_pair
 
 
 def frechet_distance(real, fake):
-    """The squared Fréchet distance of the Gaussians with the means and covariances of two sets.
+    """Return the squared Fréchet distance of the Gaussians with two sets' means and covariances.
 
         |m - n|^2 + tr(C + D - 2 (C^1/2 D C^1/2)^1/2)
 
     Dowson & Landau 1982, https://doi.org/10.1016/0047-259X(82)90077-X; in the features of an
     Inception network it is the FID of Heusel et al. 2017, https://arxiv.org/abs/1706.08500. In
-    others it can't be compared with a published FID, nor between feature spaces.
+    other features it can't be compared with a published FID; nor can numbers in different features.
 
-    Range: from 0 up; lower is better. Two sets of the same distribution score above 0, by an amount
-    that falls with their sizes: compare numbers of equal sizes only.
+    Range: from 0 up; lower is better. Two sets from the same distribution score above 0, by an
+    amount that falls with their sizes: compare only numbers of equal sizes.
 
-    Good for: quality and diversity in one number. Misleads: sees no more than means and
-    covariances, and is biased upwards in small sets (see `maximum_mean_discrepancy`, which isn't).
+    Good for: quality and diversity in one number. Misleads: it sees only means and covariances, and
+    is biased upwards in small sets (`maximum_mean_discrepancy` isn't).
 
     Args:
-        real, fake: features, or codes, of shapes (n, d) and (m, d); more than d rows of each, or a
-            covariance has directions without data.
+        real, fake: features or codes of shapes (n, d) and (m, d), with more than d rows each;
+            otherwise a covariance has directions without data.
 
     Returns:
         A float.

@@ -1,4 +1,4 @@
-"""How much worse a model does on examples that it hasn't seen."""
+"""How much worse a model is on examples that it hasn't seen."""
 
 import math
 
@@ -7,22 +7,22 @@ import numpy as np
 from keras_aevae._checks import check_number, check_positive_integer, check_seed
 from keras_aevae.latent.measures._values import check_values
 
-# Errors drawn again at a time: 32 MiB, and as much for their places.
+# The number of errors that are resampled at a time: 32 MiB, and as much for their indices.
 AT_A_TIME = 1 << 22
 
 
 def generalization_gap(train_errors, test_errors):
-    """Mean error on test examples minus that on training examples, with its standard error.
+    """Return the mean test error minus the mean training error, with its standard error.
 
         gap = mean(test) - mean(train),   se^2 = var(test) / n_test + var(train) / n_train
 
-    Range: any number, in the unit of the errors. Near 0: the model does on new examples as on
-    those it was trained on; well above 0: it fits the training examples in particular.
+    Range: any number, in the unit of the errors. Near 0, the model is as good on new examples as on
+    those it was trained on; well above 0, it fits the training examples in particular.
 
-    Good for: seeing memorisation of the training set, alike for AE and VAE. Misleads alone: a
+    Good for: detecting memorisation of the training set, for AE and VAE alike. Misleads alone: a
     model that reconstructs everything badly has no gap either, so read it beside the test error.
-    Below 0 means that the test examples happen to be easier. The standard error covers the choice
-    of examples, not that of the training seed.
+    Below 0, the test examples happen to be easier. The standard error covers the choice of
+    examples, not that of the training seed.
 
     Args:
         train_errors: errors of training examples, shape (n,), such as
@@ -45,25 +45,25 @@ def generalization_gap(train_errors, test_errors):
 
 
 def generalization_gap_interval(train_errors, test_errors, level=0.95, resamples=1000, seed=0):
-    """The confidence interval of `generalization_gap`, by the bootstrap.
+    """Return the confidence interval of `generalization_gap`, by the bootstrap.
 
-    The middle `level` of the gaps of examples drawn again, with replacement, from the training and
-    from the test ones: the percentile interval of Efron & Tibshirani 1993, An Introduction to the
-    Bootstrap, https://doi.org/10.1201/9780429246593, chapter 13.
+    It contains the middle `level` of the gaps of examples resampled, with replacement, from the
+    training and the test examples: the percentile interval of Efron & Tibshirani 1993, An
+    Introduction to the Bootstrap, https://doi.org/10.1201/9780429246593, chapter 13.
 
-    Range: two numbers in the unit of the errors. An interval above 0: the gap isn't chance.
+    Range: two numbers in the unit of the errors. If the interval is above 0, the gap isn't chance.
 
-    Good for: errors with long tails, of which the standard error alone says little. Misleads in
-    small sets (tens), where it is too narrow. Like the standard error it covers the choice of
+    Good for: errors with long tails, for which the standard error alone says little. Misleads in
+    small sets (tens), where it is too narrow. Like the standard error, it covers the choice of
     examples, not that of the training seed.
 
     Args:
         train_errors: errors of training examples, shape (n,), such as
             `model.evaluate_terms(x_train)["reconstruction"]`.
         test_errors: errors of test examples, shape (m,).
-        level: share of the drawn gaps within the interval.
-        resamples: how many gaps are drawn.
-        seed: of the draws.
+        level: share of the resampled gaps that is within the interval.
+        resamples: number of resampled gaps.
+        seed: integer seed of the resampling.
 
     Returns:
         `(low, high)`, two floats.

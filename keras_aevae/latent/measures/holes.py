@@ -1,4 +1,4 @@
-"""How much of the prior lies where no codes are."""
+"""The part of the prior that lies where no codes are."""
 
 import keras
 import numpy as np
@@ -9,24 +9,25 @@ from keras_aevae.latent.measures._neighbours import nearest
 
 
 def holes(codes, draws, level=0.95, verbose=0):
-    """The share of draws from the prior that are farther from every code than codes are from each
-    other.
+    """Return the share of draws from the prior that lie in holes.
+
+    Those are draws that are farther from every code than codes are from each other.
 
         mean_z [ min_c |z - c| > r ],   r the `level` quantile over codes of the distance to the
                                         nearest other code
 
-    Range: 0 to 1. Draws of the codes' own distribution, of as many codes, score about 1 - level.
+    Range: 0 to 1. As many draws from the codes' own distribution score about 1 - level.
 
-    Good for: what `sample` decodes that the decoder never learned, in one number for AE and VAE
-    alike. Misleads between models of unlike latent dimensions, where distances mean different
-    things, and with few codes, among which there is room everywhere.
+    Good for: how much `sample` decodes that the decoder never learned, in one number for AE and VAE
+    alike. Misleads between models with different numbers of latent dimensions, in which distances
+    mean different things, and with few codes, between which there is space everywhere.
 
     Args:
-        codes: of the data, shape (n, latent_dim): for a VAE draws from the posterior,
-            `vae.encode(x, sample=True)`, since these are what the decoder learned.
-        draws: from the prior, shape (m, latent_dim): what `sample` decodes. For an AE a fitted
-            Gaussian's.
-        level: of the quantile.
+        codes: codes of the data, shape (n, latent_dim): for a VAE draws from the posterior,
+            `vae.encode(x, sample=True)`, since the decoder learned from these.
+        draws: draws from the prior, shape (m, latent_dim), which `sample` decodes; for an AE draws
+            from a fitted Gaussian.
+        level: level of the quantile.
         verbose: 1 for a progress bar.
 
     Returns:
@@ -47,7 +48,7 @@ def holes(codes, draws, level=0.95, verbose=0):
 
 
 def in_holes(codes, draws, level=0.95, verbose=0):
-    """Of each of `draws`, whether it is in a hole: what `holes` is the mean of."""
+    """Return whether each of `draws` is in a hole: `holes` is the mean."""
     level = check_number("level", level, minimum=0, exclusive=True, maximum=1)
     codes, draws = check_pair(codes, draws, names=("codes", "draws"))
     bar = keras.utils.Progbar(len(codes) + len(draws), verbose=verbose)

@@ -1,4 +1,4 @@
-"""Do paths between codes lead straight and evenly through the data?"""
+"""Are the paths between codes straight and even in the data?"""
 
 import math
 
@@ -6,22 +6,22 @@ import numpy as np
 
 
 def path_length(path):
-    """The length of decoded paths, relative to the straight line between their ends.
+    """Return the length of decoded paths, relative to the straight line between their ends.
 
         mean over paths of sum_t |x_(t+1) - x_t| / |x_end - x_start|
 
-    The curve length of Chen et al. 2018 (https://arxiv.org/abs/1711.01204), by its chord.
+    It is the curve length of Chen et al. 2018 (https://arxiv.org/abs/1711.01204) over its chord.
 
     Range: from 1 up. 1: a straight line. Paths whose ends coincide are left out.
 
     Good for: detours in a feature space, and decoders that wander between two inputs. Misleads on
-    pixels, where the straight line is a cross-fade, as short as can be and no image of the data:
-    take features, or read it beside the Fréchet distance of the mid-points to the data. And it
-    grows with the number of steps, which show more of a bend: compare equal ones.
+    pixels, where the straight line is a cross-fade, which is as short as possible and not an image
+    of the data: use features, or read it beside the Fréchet distance of the mid-points to the data.
+    It also grows with the number of steps, which show more of a bend: compare equal numbers.
 
     Args:
-        path: decoded points, shape (n, steps, ...), at least 2 steps, such as what
-            `model.interpolate(start, end)` returns, or features of it.
+        path: decoded points, shape (n, steps, ...), at least 2 steps, such as the result of
+            `model.interpolate(start, end)`, or features of it.
 
     Returns:
         A float.
@@ -46,20 +46,20 @@ def path_length(path):
 
 
 def step_uniformity(path):
-    """How even the steps of decoded paths are: the mean step over the largest one.
+    """Return how even the steps of decoded paths are: the mean step over the largest one.
 
         mean over paths of mean_t |x_(t+1) - x_t| / max_t |x_(t+1) - x_t|
 
-    Range: 1 / (steps - 1) (all the change in one jump) to 1 (even steps). Paths that stay where
-    they are are left out.
+    Range: 1 / (steps - 1) (all the change in one jump) to 1 (even steps). Paths that don't move are
+    left out.
 
-    Good for: seeing a decoder jump from one kind of data to another. Misleads on pixels, where a
-    cross-fade is perfectly even and yet no image of the data: take features, or read it beside the
-    Fréchet distance of the mid-points to the data. Compare equal numbers of steps.
+    Good for: detecting that a decoder jumps from one kind of data to another. Misleads on pixels,
+    where a cross-fade is perfectly even and yet not an image of the data: use features, or read it
+    beside the Fréchet distance of the mid-points to the data. Compare equal numbers of steps.
 
     Args:
-        path: decoded points, shape (n, steps, ...), at least 2 steps, such as what
-            `model.interpolate(start, end)` returns, or features of it.
+        path: decoded points, shape (n, steps, ...), at least 2 steps, such as the result of
+            `model.interpolate(start, end)`, or features of it.
 
     Returns:
         A float.
@@ -101,5 +101,5 @@ def check_path(path):
 
 
 def step_lengths(path):
-    """|x_(t+1) - x_t|, shape (n, steps - 1)."""
+    """Return |x_(t+1) - x_t|, shape (n, steps - 1)."""
     return np.linalg.norm(np.diff(path, axis=1), axis=2)

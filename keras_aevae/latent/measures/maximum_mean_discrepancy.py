@@ -1,4 +1,4 @@
-"""How far apart two sets are, in what a kernel sees of them."""
+"""The distance of two sets, by a kernel."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from keras_aevae._checks import check_name, check_number
 from keras_aevae.latent.measures._features import check_pair
 
-# Entries of a kernel matrix held at a time: 32 MiB.
+# The number of entries of a kernel matrix held at a time: 32 MiB.
 AT_A_TIME = 1 << 22
 
 
@@ -31,7 +31,7 @@ KERNELS = {
 
 
 def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None, verbose=0):
-    """The squared maximum mean discrepancy, by its unbiased estimator.
+    """Return the squared maximum mean discrepancy, by its unbiased estimator.
 
         E k(x, x') + E k(y, y') - 2 E k(x, y),   x != x', y != y'
 
@@ -39,16 +39,16 @@ def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None, verbose=0):
     scale and d the number of features:
 
     - "rbf": exp(-|x - y|^2 / 2c), c = d: 0 between distributions that are equal, and only there;
-    - "inverse_multiquadratic": c / (c + |x - y|^2), c = 2d, as Wasserstein autoencoders take it
+    - "inverse_multiquadratic": c / (c + |x - y|^2), c = 2d, as in Wasserstein autoencoders
       (https://arxiv.org/abs/1711.01558): the same, with longer tails;
     - "polynomial": (x.y / c + 1)^3, c = d: the kernel distance of Bińkowski et al. 2018
-      (https://arxiv.org/abs/1801.01401), KID in Inception features; sees three moments.
+      (https://arxiv.org/abs/1801.01401), KID in Inception features; it sees three moments.
 
-    Range: around 0 where both are of one distribution, below it as often as above; lower is better.
+    Range: around 0 if both have one distribution, as often below as above; lower is better.
 
-    Good for: codes against draws from the prior (`rbf`; codes of unit scale), samples against
-    data (`polynomial`), also of few examples, since its expectation doesn't depend on how many.
-    Misleads when scales or feature spaces differ: it has no unit of its own.
+    Good for: codes against draws from the prior (`rbf`; codes of unit scale), samples against data
+    (`polynomial`); also with few examples, since its expectation doesn't depend on their number.
+    Misleads when scales or feature spaces differ, as it has no unit.
 
     Args:
         real, fake: shapes (n, d) and (m, d).
@@ -80,7 +80,8 @@ def maximum_mean_discrepancy(real, fake, kernel="rbf", scale=None, verbose=0):
     bar = keras.utils.Progbar(2 * len(real) + len(fake), verbose=verbose)
 
     def mean(x, y, same):
-        """Of the kernel over all pairs, or those of different examples of one set."""
+        """Return the mean of the kernel over all pairs, or those of different examples of one
+        set."""
         rows = max(1, AT_A_TIME // len(y))
         squares, total = np.square(y).sum(axis=1), 0.0
         for start in range(0, len(x), rows):

@@ -1,4 +1,4 @@
-"""Does each latent dimension tell of one factor only?"""
+"""Is each latent dimension about one factor only?"""
 
 import numpy as np
 
@@ -6,26 +6,26 @@ from keras_aevae.latent.measures._factors import check_factors, mutual_informati
 
 
 def modularity(codes, factors, bins=20):
-    """How nearly each latent dimension tells of a single factor.
+    """Return how nearly each latent dimension is about a single factor.
 
         mean_j 1 - sum_(k != k(j)) I(z_j; v_k)^2 / [(K - 1) I(z_j; v_k(j))^2]
 
-    with k(j) the factor, of K, of which z_j tells most. Ridgeway & Mozer 2018,
-    https://arxiv.org/abs/1802.05312, as Locatello et al. 2019 compute it
-    (https://arxiv.org/abs/1811.12359): codes in 20 bins of equal width; a dimension that tells of
+    Here k(j) is the factor, out of K, about which z_j tells most. Ridgeway & Mozer 2018,
+    https://arxiv.org/abs/1802.05312, as computed by Locatello et al. 2019
+    (https://arxiv.org/abs/1811.12359): codes in 20 bins of equal width; a dimension that tells
     nothing counts as 0.
 
-    Range: 0 to 1. Perfect codes score nearly 1. Noise scores high too (0.6 for 1000 codes beside
-    the factors of dSprites): where a dimension tells of nothing but what finite data show, a factor
-    of many values stands out among small accidents.
+    Range: 0 to 1. Perfect codes score nearly 1. Noise scores high too (0.6 for 1000 codes with the
+    factors of dSprites): in finite data every dimension has some mutual information by chance, and
+    most with a factor of many values.
 
-    Good for: whether turning one dimension changes one thing. Misleads alone: it doesn't ask
-    whether the factors are in the code at all (see `explicitness`), and noise scores high.
+    Good for: whether a change of one dimension changes one thing. Misleads alone: it doesn't
+    measure whether the factors are in the code at all (see `explicitness`), and noise scores high.
 
     Args:
         codes: codes of n examples, shape (n, latent_dim).
         factors: the known factors' values, integers of shape (n, factors); at least two factors.
-        bins: of each latent dimension.
+        bins: number of bins of each latent dimension.
 
     Returns:
         A float.

@@ -1,4 +1,4 @@
-"""Does each factor have one latent dimension of its own?"""
+"""Does each factor have its own latent dimension?"""
 
 import numpy as np
 
@@ -6,27 +6,28 @@ from keras_aevae.latent.measures._factors import check_factors, entropy, mutual_
 
 
 def mutual_information_gap(codes, factors, bins=20):
-    """The mutual information gap (MIG): how far the dimension that says most of a factor is ahead
-    of the next, in shares of the factor's entropy, averaged over factors.
+    """Return the mutual information gap (MIG) between the best dimension of a factor and the next.
+
+    It is in shares of the factor's entropy, averaged over factors:
 
         mean_k [I(z_j(k); v_k) - max_(j != j(k)) I(z_j; v_k)] / H(v_k)
 
-    Chen et al. 2018, https://arxiv.org/abs/1802.04942, as Locatello et al. 2019 compute it
+    Chen et al. 2018, https://arxiv.org/abs/1802.04942, as computed by Locatello et al. 2019
     (https://arxiv.org/abs/1811.12359): codes in 20 bins of equal width.
 
-    Range: 0 to 1. Perfect codes, a dimension for each factor, score below 1 where a factor has
-    more values than there are bins, and by the mutual information that finite data always show;
-    noise scores near 0.
+    Range: 0 to 1. Perfect codes, with a dimension for each factor, score below 1 if a factor has
+    more values than there are bins, and because of the mutual information that finite data have by
+    chance; noise scores near 0.
 
     Good for: whether a factor can be read off, and set by, one dimension. Misleads: a factor that
-    two dimensions share evenly scores 0, however clean these are of other factors; and a dimension
-    with outliers has few bins where its data are.
+    two dimensions share evenly scores 0, even if they contain no other factor; and if a dimension
+    has outliers, most of its data fall into few bins.
 
     Args:
         codes: codes of n examples, shape (n, latent_dim), with latent_dim of at least 2: for a VAE
             the posterior's means, `vae.encode(x)`. 10 000 is the usual number.
         factors: the known factors' values, integers of shape (n, factors).
-        bins: of each latent dimension.
+        bins: number of bins of each latent dimension.
 
     Returns:
         A float.

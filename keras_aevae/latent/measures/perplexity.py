@@ -1,4 +1,4 @@
-"""How many codes of a codebook are in effective use."""
+"""The number of codes of a codebook in effective use."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from keras_aevae.codes.perplexity import CodebookPerplexity
 
 
 def perplexity(indices, num_codes):
-    """Exponential of the entropy of the codes' use: the number of codes in effective use.
+    """Return the exponential of the entropy of the codes' use: the number in effective use.
 
         exp(-sum_c p_c log p_c),   p_c the share of the indices that are c
 
     van den Oord et al. 2017, https://arxiv.org/abs/1711.00937.
 
-    Range: 1 (all inputs have one code) to num_codes (all used alike).
+    Range: 1 (all inputs have one code) to num_codes (all are used equally often).
 
-    Good for: seeing a codebook collapse. Misleads as a measure of quality: what few codes can say
-    is enough for simple data.
+    Good for: detecting that a codebook has collapsed. Misleads as a measure of quality: few codes
+    are enough for simple data.
 
     Args:
         indices: integers from 0 to num_codes - 1, any shape, such as `vq.encode_indices(x)`.

@@ -1,4 +1,4 @@
-"""Which latent dimensions a VAE leaves unused, and what to do about it."""
+"""The latent dimensions that a VAE leaves unused, and what to do about it."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_aevae._checks import check_number
 from keras_aevae.latent.measures._posteriors import check_posteriors
 from keras_aevae.latent.measures.rate_per_dimension import rate_per_dimension
 
-# Nats above which a collapsed dimension is worth a word.
+# The nats above which a collapsed dimension is mentioned.
 WASTE = 0.1
 
 ADVICE = {
@@ -30,32 +30,33 @@ ADVICE = {
 
 
 def posterior_collapse(mean, log_var, threshold=0.01):
-    """Which latent dimensions of a VAE are in use and which have collapsed, with advice.
+    """Return which latent dimensions of a VAE are in use and which have collapsed, with advice.
 
     A dimension is active if its posterior's mean varies over the data,
 
         Var_x(E_q(z|x)[z_d]) > threshold,
 
     and has collapsed otherwise: the rule of Burda et al. 2016, https://arxiv.org/abs/1509.00519,
-    section 5.2. The rate, as in `rate_per_dimension`, says what each costs: a dimension that has
-    gone back to the prior costs 0, one whose posterior differs from it in the same way for every
+    section 5.2. The rate, as in `rate_per_dimension`, is the cost of each: a dimension whose
+    posterior is the prior costs 0; one whose posterior differs from it in the same way for every
     example costs nats for nothing.
 
-    Range: the verdict is "none", "partial" or "full": no dimension has collapsed, some have, all.
+    Range: the verdict is "none", "partial" or "full": no, some or all dimensions have collapsed.
 
-    Good for: telling the collapse that ruins a VAE (full) from the dimensions it doesn't need
-    (partial). Misleads early in training, and where a dimension speaks by its variance alone; and
-    an active dimension may still be ignored by the decoder (see `decoder_jacobian_spectrum`).
+    Good for: distinguishing the collapse that ruins a VAE (full) from dimensions that it doesn't
+    need (partial). Misleads early in training, and if a dimension carries information only by its
+    variance; and the decoder may still ignore an active dimension (see
+    `decoder_jacobian_spectrum`).
 
     Args:
-        mean, log_var: of the posteriors, shapes (n, latent_dim): `vae.predict(x)["z_mean"]` and
-            `["z_log_var"]`.
+        mean, log_var: parameters of the posteriors, shapes (n, latent_dim):
+            `vae.predict(x)["z_mean"]` and `["z_log_var"]`.
         threshold: variance of the means above which a dimension is active.
 
     Returns:
-        A dict: "active" and "collapsed", lists of dimensions, as many in the first as
-        `active_units(mean)`; "rate" and "wasted_rate", floats, the nats per example that all
-        dimensions cost and that the collapsed ones do; "verdict" and "advice", strings.
+        A dict: "active" and "collapsed", lists of dimensions (`active_units(mean)` is the length of
+        the first); "rate" and "wasted_rate", floats, the nats per example that all dimensions and
+        the collapsed ones cost; "verdict" and "advice", strings.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""How much of the labels can be read off frozen codes."""
+"""How well the labels can be predicted from frozen codes."""
 
 import keras
 import numpy as np
@@ -9,20 +9,20 @@ from keras_aevae.latent.measures._neighbours import AT_A_TIME
 
 
 def linear_probe(codes, labels, codes_test, labels_test):
-    """The test accuracy of a linear classifier on frozen codes.
+    """Return the test accuracy of a linear classifier on frozen codes.
 
-    Alain & Bengio 2016, https://arxiv.org/abs/1610.01644: logistic regression, of all classes at
+    Alain & Bengio 2016, https://arxiv.org/abs/1610.01644: logistic regression of all classes at
     once, on standardised codes.
 
-    Range: 0 to 1. Noise scores what guessing gives: the share of the largest class.
+    Range: 0 to 1. Noise scores as guessing does: the share of the largest class.
 
-    Good for: how useful codes are where labels are few: give few `codes`, and all of the test set.
-    Misleads about what is in a code but curled up (see `nearest_neighbour_probe`), and about
-    everything the labels don't name.
+    Good for: how useful codes are if there are few labels: give few `codes`, and the whole test
+    set. Misleads about information in a code that isn't linear (see `nearest_neighbour_probe`), and
+    about everything that the labels don't name.
 
     Args:
-        codes, labels: shapes (n, latent_dim) and (n,), to fit on; two classes or more.
-        codes_test, labels_test: others to score on.
+        codes, labels: shapes (n, latent_dim) and (n,), for fitting; two classes or more.
+        codes_test, labels_test: other ones for scoring.
 
     Returns:
         A float.
@@ -46,18 +46,18 @@ def linear_probe(codes, labels, codes_test, labels_test):
 
 
 def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5, verbose=0):
-    """The test accuracy of the majority among the nearest codes, by Euclidean distance.
+    """Return the test accuracy of the majority of the nearest codes, by Euclidean distance.
 
-    Range: 0 to 1. Noise scores what guessing gives.
+    Range: 0 to 1. Noise scores as guessing does.
 
-    Good for: whether things that are alike lie together, in whatever shape. Misleads where one
-    dimension is much larger than the others and drowns them: whiten codes that differ in scale.
+    Good for: whether similar things lie together, in whatever shape. Misleads when one dimension is
+    much larger than the others and hides them: whiten codes that differ in scale.
 
     Args:
         codes, labels: shapes (n, latent_dim) and (n,), at least `neighbours` of them; two classes
             or more.
-        codes_test, labels_test: others to score on.
-        neighbours: how many vote.
+        codes_test, labels_test: other ones for scoring.
+        neighbours: number of neighbours that vote.
         verbose: 1 for a progress bar.
 
     Returns:
@@ -109,7 +109,7 @@ def check_labelled(name, codes, labels):
 
 
 def check_classes(labels):
-    """Return the classes there are, at least two of them; else raise."""
+    """Return the classes, at least two of them, else raise an error."""
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What each latent dimension of a VAE costs."""
+"""The cost of each latent dimension of a VAE."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_aevae.latent.measures._posteriors import check_posteriors
 
 
 def rate_per_dimension(mean, log_var):
-    """Mean KL(q(z_d|x) || N(0, 1)) of each latent dimension, nats per example.
+    """Return the mean KL(q(z_d|x) || N(0, 1)) of each latent dimension, in nats per example.
 
         mean_x [mean_d(x)^2 + var_d(x) - 1 - log var_d(x)] / 2
 
@@ -15,14 +15,14 @@ def rate_per_dimension(mean, log_var):
 
     Range: from 0 up. 0: the dimension says nothing about the input.
 
-    Good for: which dimensions a VAE stores things in, and how much in each. Misleads as a measure
-    of information: a dimension whose posterior differs from the prior in the same way for every
-    example costs nats and says nothing (see `kl_decomposition`). And only for a VAE whose prior is
-    N(0, I).
+    Good for: in which dimensions a VAE stores information, and how much in each. Misleads as a
+    measure of information: a dimension whose posterior differs from the prior in the same way for
+    every example costs nats and says nothing (see `kl_decomposition`). It is only for a VAE whose
+    prior is N(0, I).
 
     Args:
-        mean, log_var: of the posteriors, shapes (n, latent_dim): `vae.predict(x)["z_mean"]` and
-            `["z_log_var"]`.
+        mean, log_var: parameters of the posteriors, shapes (n, latent_dim):
+            `vae.predict(x)["z_mean"]` and `["z_log_var"]`.
 
     Returns:
         A float64 array of shape (latent_dim,).

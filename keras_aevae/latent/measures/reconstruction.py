@@ -1,26 +1,26 @@
-"""How well a model gives back what it was given."""
+"""How well a model reconstructs its inputs."""
 
 import numpy as np
 
 
 def reconstruction_error(terms):
-    """Mean reconstruction error -log p(x|z), nats per example, constants included.
+    """Return the mean reconstruction error -log p(x|z), in nats per example, constants included.
 
-    The distortion of Alemi et al. 2018, https://arxiv.org/abs/1711.00464.
+    It is the distortion of Alemi et al. 2018, https://arxiv.org/abs/1711.00464.
 
-    Range: any number; from 0 up where the data are bits or classes. Lower is better. On grey
-    values under a Bernoulli, perfect images still cost their entropy, so 0 is out of reach.
+    Range: any number; from 0 up if the data are bits or classes. Lower is better. Grey values under
+    a Bernoulli cost their entropy even in perfect images, so 0 is then out of reach.
 
     Good for: comparing models of one likelihood on the same data. Misleads between likelihoods,
-    whose nats count different things; and a little between an AE and a VAE: the AE is asked at its
-    one code, the VAE at a draw from q(z|x), noise included. `mean_squared_error` asks both at
-    the mean.
+    whose nats count different things; and a little between an AE and a VAE: the AE decodes its one
+    code, the VAE a draw from q(z|x), noise included. `mean_squared_error` decodes the centre for
+    both.
 
     Args:
-        terms: what `model.evaluate_terms(x)` returned.
+        terms: the result of `model.evaluate_terms(x)`.
 
     Returns:
-        A float: what `model.evaluate(x)` calls `reconstruction`.
+        A float, which `model.evaluate(x)` calls `reconstruction`.
 
     Example:
 
@@ -35,18 +35,18 @@ def reconstruction_error(terms):
 
 
 def mean_squared_error(model, x, *, batch_size=128, verbose=0):
-    """Mean squared error of `model.reconstruct(x)`, per data value (pixel and channel).
+    """Return the mean squared error of `model.reconstruct(x)`, per data value (pixel and channel).
 
-    Range: from 0 up; lower is better. Giving back the mean of the data scores their variance.
+    Range: from 0 up; lower is better. A model that always gives the mean scores the data's
+    variance.
 
-    Good for: comparing models whatever their likelihood and posterior, since no noise is drawn and
-    every model is asked the same. Misleads about looks: a blur scores well, a sharp stroke one
-    pixel off scores badly.
+    Good for: comparing models whatever their likelihood and posterior, since no noise is drawn.
+    Misleads about looks: a blur scores well, a sharp stroke that is one pixel off scores badly.
 
     Args:
-        model: an `Autoencoder` or a relative.
+        model: an `Autoencoder` or a subclass.
         x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
-        batch_size, verbose: those of `model.reconstruct`.
+        batch_size, verbose: as for `model.reconstruct`.
 
     Returns:
         A float.

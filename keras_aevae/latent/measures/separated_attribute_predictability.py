@@ -7,23 +7,25 @@ from keras_aevae.latent.measures._factors import split
 
 
 def separated_attribute_predictability(codes, factors, codes_test, factors_test, verbose=0):
-    """Separated attribute predictability (SAP): the accuracy with which the best latent dimension
-    predicts a factor less that of the next best, averaged over factors.
+    """Return the separated attribute predictability (SAP) of codes.
 
-    Kumar et al. 2018, https://arxiv.org/abs/1711.00848, as Locatello et al. 2019 compute it
-    (https://arxiv.org/abs/1811.12359): a linear support vector machine on one dimension (C = 0.01,
-    classes balanced), its accuracy on test data.
+    It is the accuracy with which the best latent dimension predicts a factor, minus that of the
+    next best, averaged over factors.
 
-    Range: 0 to 1. Perfect codes score well below 1: a line cut by a linear classifier tells few of
-    many ordered values apart. Noise scores near 0.
+    Kumar et al. 2018, https://arxiv.org/abs/1711.00848, as computed by Locatello et al. 2019
+    (https://arxiv.org/abs/1811.12359): the test accuracy of a linear support vector machine on one
+    dimension (C = 0.01, classes balanced).
 
-    Good for: comparison with published numbers, which use it. Misleads as an absolute number, for
-    that reason, and where two dimensions share a factor: see `mutual_information_gap`.
+    Range: 0 to 1. Perfect codes score well below 1: a linear classifier on one dimension can
+    separate few of many ordered values. Noise scores near 0.
+
+    Good for: comparison with published numbers. Misleads as an absolute number, for that reason,
+    and when two dimensions share a factor: see `mutual_information_gap`.
 
     Args:
-        codes, factors: codes (n, latent_dim), with latent_dim of at least 2, and factors (n,
-            factors) to fit on; 10 000 is the usual number.
-        codes_test, factors_test: others to score on; 5000 is the usual number.
+        codes, factors: codes (n, latent_dim), with latent_dim of at least 2, and factors
+            (n, factors) for fitting; 10 000 is the usual number.
+        codes_test, factors_test: other ones for scoring; 5000 is the usual number.
         verbose: 1 for a progress bar.
 
     Returns:

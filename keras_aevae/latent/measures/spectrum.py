@@ -1,4 +1,4 @@
-"""In how many directions codes spread, and how evenly."""
+"""The number of directions in which codes spread, and how evenly."""
 
 import numpy as np
 
@@ -6,17 +6,18 @@ from keras_aevae.latent.measures._codes import check_codes
 
 
 def covariance_spectrum(codes):
-    """The eigenvalues of the codes' covariance, descending.
+    """Return the eigenvalues of the codes' covariance, descending.
 
     Range: from 0 up, in squares of the codes' unit; their sum is the total variance. Draws from
     N(0, I) have all of them near 1.
 
-    Good for: which directions a model uses, whatever its axes: a flat spectrum is used whole, one
-    that falls off a cliff lies near a subspace. Misleads about curved sets, which fill more
-    directions than they have dimensions.
+    Good for: the directions that a model uses, whatever its axes: codes with a flat spectrum use
+    all of them; if the spectrum drops sharply, the codes lie near a subspace. Misleads about curved
+    sets, which fill more directions than they have dimensions.
 
     Args:
-        codes: shape (n, latent_dim), with n above latent_dim, or there are zeros for lack of data.
+        codes: shape (n, latent_dim), with n above latent_dim; otherwise some eigenvalues are 0 for
+            lack of data.
 
     Returns:
         A float64 array of shape (latent_dim,).
@@ -36,14 +37,14 @@ def covariance_spectrum(codes):
 
 
 def effective_dimension(codes):
-    """The participation ratio of the codes' covariance: how many directions share the variance.
+    """Return the participation ratio of the covariance: how many directions share the variance.
 
         (sum_i l_i)^2 / sum_i l_i^2,   l_i the eigenvalues of the covariance
 
-    Range: 1 (a line) to latent_dim (all directions alike); 0 for codes that don't vary.
+    Range: 1 (a line) to latent_dim (all directions are equal); 0 for codes that don't vary.
 
     Good for: comparing models of any scale, since scaling all codes doesn't change it. Misleads
-    where a few large directions hide many small ones that matter: look at `covariance_spectrum`.
+    when a few large directions hide many small ones that matter: look at `covariance_spectrum`.
 
     Args:
         codes: shape (n, latent_dim).

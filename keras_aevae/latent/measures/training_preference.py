@@ -1,4 +1,4 @@
-"""Is what a model makes nearer to its training data than to as many others?"""
+"""Are a model's outputs nearer to its training data than to as many other data?"""
 
 import keras
 import numpy as np
@@ -10,29 +10,28 @@ from keras_aevae.latent.measures.memorization import flattened
 
 
 def training_preference(fake, x_train, x_test, own=None, verbose=0):
-    """How often a fake example is nearer to a training example than to any of as many test ones.
+    """Return how often a fake example is nearer to training examples than to as many test examples.
 
         P(d(fake, x_train) < d(fake, x_test)) + P(equal) / 2,   d(x, A) the distance to the nearest
 
-    with as many training as test examples, evenly spaced. The idea of the nearest neighbour test of
-    two samples: Schilling 1986, https://doi.org/10.1080/01621459.1986.10478337.
+    There are as many training as test examples, evenly spaced. The idea is that of the nearest
+    neighbour test of two samples: Schilling 1986, https://doi.org/10.1080/01621459.1986.10478337.
 
-    Range: 0 to 1. 0.5, where both sets are of one distribution: training examples draw no more than
-    others; near 1: what comes out are training examples. The standard error of n fakes is
-    0.5 / sqrt(n), or more where many of them share a nearest example.
+    Range: 0 to 1. It is 0.5 if both sets have one distribution for the fakes, as training examples
+    then attract no more than others; near 1, the fakes are training examples. The standard error
+    for n fakes is 0.5 / sqrt(n), or more if many of them share a nearest example.
 
-    Good for: memorisation in samples and in reconstructions alike. Blur, or poor samples, bring a
-    fake nearer to both sets or to neither, so they don't pass for memory, as they do in
-    `memorization_score`. Misleads where training and test data differ from each other: hold it
-    against the preference of the test examples themselves, `training_preference(x_test, x_train,
-    x_test, own=range(len(x_test)))`. And it sees only those training examples that
-    are taken.
+    Good for: memorisation in samples and in reconstructions alike. Unlike in `memorization_score`,
+    blurred or poor samples aren't mistaken for memorised ones, since they are nearer to both sets
+    or to neither. Misleads when training and test data differ from each other: compare it with the
+    preference of the test examples themselves, `training_preference(x_test, x_train, x_test,
+    own=range(len(x_test)))`. It sees only the training examples that are used.
 
     Args:
-        fake: samples, or reconstructions of test examples, shape (n, ...), flattened.
+        fake: samples, or reconstructions of test examples, shape (n, ...), which are flattened.
         x_train, x_test: data of shapes (m, ...) and (l, ...), l at least 2.
-        own: where the fakes are reconstructions, the index in `x_test` of what each was made from,
-            shape (n,): it is left out among the others.
+        own: if the fakes are reconstructions, the index in `x_test` of the example that each was
+            made from, shape (n,): it is left out of the comparison.
         verbose: 1 for a progress bar.
 
     Returns:
@@ -52,7 +51,8 @@ def training_preference(fake, x_train, x_test, own=None, verbose=0):
 
 
 def preferences(fake, x_train, x_test, own=None, verbose=0):
-    """Of each fake: 1 where a training example is nearest, 0 where a test one is, 0.5 for both."""
+    """Return for each fake: 1 if a training example is nearest, 0 if a test one is, 0.5 for
+    both."""
     fake, x_train, x_test = map(flattened, (fake, x_train, x_test))
     dtype = np.result_type(fake, x_train, x_test, "float32")
     fake, x_test = check_pair(fake, x_test, least=1, names=("fake", "x_test"), dtype=dtype)
@@ -74,7 +74,7 @@ def preferences(fake, x_train, x_test, own=None, verbose=0):
     else:
         two = nearest(fake, x_test, bar, count=2)[1]
         closest = np.where(two[:, 0] == np.asarray(own), two[:, 1], two[:, 0])
-    # scikit-learn's distances come from products, which leave a little of 0.
+    # scikit-learn computes distances from products, so those of equal examples aren't exactly 0.
     to_test = np.linalg.norm(fake - x_test[closest], axis=1)
     to_train = np.linalg.norm(fake - x_train[nearest(fake, x_train, bar)[1][:, 0]], axis=1)
     return (to_train < to_test) + 0.5 * (to_train == to_test)

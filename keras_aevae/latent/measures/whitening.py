@@ -1,16 +1,16 @@
-"""Codes of unit variance in all directions, for what depends on distances."""
+"""Codes of unit variance in all directions, for measures of distances."""
 
 import numpy as np
 
 from keras_aevae.latent.measures._codes import check_codes
 from keras_aevae.latent.measures._features import check_pair
 
-# A direction with less than this share of the largest variance counts as having none.
+# A direction with less than this share of the largest variance counts as having no variance.
 NO_VARIANCE = 1e-7
 
 
 def whiten(codes, fit_on=None):
-    """Codes mapped linearly so that those they are fitted on have mean 0 and covariance I.
+    """Map codes linearly, so that those it is fitted on have mean 0 and covariance I.
 
         w = L^-1/2 V^T (z - m),   m the mean of `fit_on`, V L V^T its covariance
 
@@ -18,18 +18,18 @@ def whiten(codes, fit_on=None):
     https://arxiv.org/abs/1512.00809. Directions whose variance is less than 1e-7 of the largest are
     left out.
 
-    Range: any numbers; of the codes fitted on, each column has mean 0 and variance 1, and no two
-    are correlated.
+    Range: any numbers; over the codes it is fitted on, each column has mean 0 and variance 1, and
+    the columns are uncorrelated.
 
     Good for: making measures of distances (`holes`, `precision_recall`, `nearest_neighbour_probe`)
-    comparable between models, since no invertible linear map of the codes changes the distances of
-    whitened ones. Misleads where a direction holds nothing but noise: it comes out as large as the
-    others.
+    comparable between models, since an invertible linear map of the codes doesn't change the
+    distances of whitened codes. Misleads when a direction contains only noise: it becomes as large
+    as the others.
 
     Args:
         codes: shape (n, latent_dim).
         fit_on: the codes that give the mean and the covariance, shape (m, latent_dim), by default
-            `codes`. Whiten the codes of training and test examples with the same ones.
+            `codes`. Use the same `fit_on` for the codes of training and test examples.
 
     Returns:
         A float64 array of shape (n, rank), the largest directions first.
@@ -52,8 +52,8 @@ def whiten(codes, fit_on=None):
 
 
 def principal_axes(codes, name):
-    """The mean of checked codes, the variances of the directions that have any, descending, and
-    these directions, shape (latent_dim, rank)."""
+    """Return the mean of checked codes, the nonzero variances along principal axes, descending, and
+    these axes, shape (latent_dim, rank)."""
     if not np.ptp(codes, axis=0).any():
         raise ValueError(
             f"`{name}` must vary in a direction or more. Received: {len(codes)} codes that are all "

@@ -1,8 +1,8 @@
-"""Pictures of what models do: one function a picture, each returning a matplotlib `Figure`.
+"""Pictures of models and their codes: each function returns a matplotlib `Figure`.
 
-Each takes a dict from names to models, or to what was computed of them, and shows them in the same
+Each takes a dict from names to models, or to results computed from them, and shows them in the same
 way. The pictures of images need data of shape (height, width, channels) with 1, 3 or 4 channels, of
-any size. Conditional models are told what `condition` says, where there is such an argument.
+any size. Conditional models get the `condition`, if there is such an argument.
 
 ```python
 from keras_aevae import VAE

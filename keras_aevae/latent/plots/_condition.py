@@ -1,6 +1,7 @@
-"""What conditional models are told, in pictures of several models."""
+"""The conditions of conditional models, in pictures of several models."""
 
 
 def told(model, condition):
-    """Settings of a verb of `model`: the `condition`, for a conditional model; for others none."""
+    """Return the settings of a method of `model`: the `condition` if it is conditional, else
+    none."""
     return {"condition": condition} if model.condition_dim else {}

@@ -1,12 +1,12 @@
-"""The look that all pictures share."""
+"""The style that all pictures share."""
 
 import contextlib
 
 from keras_aevae.latent.plots._labels import broken
 
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
-# Ten colours that the colour-blind can tell apart: Paul Tol's "muted" and a dark grey,
-# https://personal.sron.nl/~pault/ ; white paper behind them.
+# Ten colours that colour-blind people can distinguish: Paul Tol's "muted" and a dark grey,
+# https://personal.sron.nl/ pault/ ; on white paper.
 COLOURS = (
     "#332288",
     "#CC6677",
@@ -21,7 +21,7 @@ COLOURS = (
 )
 WIDTH = 5.0  # inches: text of 10 points stays readable when a phone shrinks it to 3.7
 
-TITLE = 46  # characters of a title before it is broken
+TITLE = 46  # the most characters in a line of a title
 
 STYLE = {
     "font.size": 10,
@@ -40,22 +40,22 @@ STYLE = {
 
 
 def style():
-    """Context in which figures are made: the library's look, whatever the user's own settings."""
+    """Return a context in which figures have the library's style, whatever the user's settings."""
     from matplotlib import style
 
     return style.context(["default", STYLE])
 
 
 def colours_of(names, chosen=None):
-    """A colour for each of `names`: its `chosen` one, else one of ours by its place."""
+    """Return a colour for each of `names`: the one in `chosen`, or one of ours by its position."""
     return [(chosen or {}).get(name, COLOURS[i % len(COLOURS)]) for i, name in enumerate(names)]
 
 
 @contextlib.contextmanager
 def panels(titles, height):
-    """A figure in that look, one panel under another, each of `height` inches.
+    """Make a figure in that style, with one panel below another, each of `height` inches.
 
-    Drawn without pyplot, so that it opens no window and changes no state.
+    It is drawn without pyplot, so it opens no window and changes no state.
 
     Yields:
         `(figure, axes)`: the `Figure`, and an array of its `Axes`, one for each title.

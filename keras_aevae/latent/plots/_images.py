@@ -3,12 +3,12 @@
 import numpy as np
 
 PAPER = 1.0
-GAP = 0.9  # a shade darker than paper, so that tiles of white images show their edges
-TILE = 64  # pixels a tile has at least, so that no viewer blurs small ones
+GAP = 0.9  # a little darker than paper, so that tiles of white images have visible edges
+TILE = 64  # the least pixels of a tile, so that no viewer blurs small images
 
 
 def check_images(models):
-    """Raise unless every model's data can be drawn as an image."""
+    """Raise an error unless every model's data can be drawn as an image."""
     for name, model in models.items():
         if len(model.data_shape) != 3 or model.data_shape[-1] not in (1, 3, 4):
             raise ValueError(
@@ -19,9 +19,10 @@ def check_images(models):
 
 
 def to_rgb(images):
-    """Images with values in [0, 1], (n, height, width, 1, 3 or 4), as RGB.
+    """Return images with values in [0, 1], (n, height, width, 1, 3 or 4), as RGB.
 
-    One channel is drawn as ink on paper: 0 is white, 1 black. Of four, the last is opacity.
+    A single channel is drawn as ink on paper: 0 is white, 1 is black. The last of four channels is
+    opacity.
     """
     images = np.clip(np.asarray(images, "float32"), 0, 1)
     if images.shape[-1] == 1:
@@ -54,7 +55,7 @@ def montage(images, columns):
 
 
 def show(axes, array):
-    """Draw an RGB array on bare axes, one array pixel one square."""
+    """Draw an RGB array on bare axes, one pixel of the array as one square."""
     axes.imshow(array, interpolation="none")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -1,16 +1,16 @@
-"""Words beside what they name, and keys where there is no such place."""
+"""Labels beside their points, and keys if there is no space for labels."""
 
 import textwrap
 
 import numpy as np
 
 GAP = 4  # points between a mark and its label
-# Where a label goes if all are free, the best first: (right, up) of its point.
+# The places of a label, the best first: (right, up) of its point.
 SIDES = ((1, 1), (-1, -1), (1, 0), (-1, 1), (1, -1), (0, 1), (0, -1), (-1, 0))
 
 
 def broken(text, width):
-    """`text` in as few lines of at most `width` characters as there must be, and these of about one
+    """Return `text` in as few lines of at most `width` characters as possible, of about the same
     length; an underscore ends a word."""
     words = text.replace("_", "_ ")
     lines = max(len(textwrap.wrap(words, width)), 1)
@@ -19,14 +19,14 @@ def broken(text, width):
 
 
 def halo():
-    """A white edge round text or lines, so that they can be read on top of others."""
+    """Return a white edge around text or lines, so that they can be read on top of others."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=3, foreground="white")]
 
 
 def key(axes):
-    """What the markers mean, once each, in a row below the axes."""
+    """Draw a key of the markers in a row below the axes."""
     from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
     figure = axes.get_figure()
@@ -48,7 +48,7 @@ def key(axes):
 
 
 def spread(positions, gap):
-    """The positions nearest to `positions` that keep their order and are `gap` apart."""
+    """Return the positions nearest to `positions` that keep their order and are `gap` apart."""
     from sklearn.isotonic import isotonic_regression
 
     order = np.argsort(positions)
@@ -59,7 +59,8 @@ def spread(positions, gap):
 
 
 def sides():
-    """Where an annotation may stand beside its point, as settings for `place`, the best first."""
+    """Return the places of an annotation beside its point, as settings for `place`, the best
+    first."""
     settings = []
     for right, up in SIDES:
         reach = GAP if right and up else 2 * GAP
@@ -74,15 +75,15 @@ def sides():
 
 
 def place(axes, labels):
-    """Put each label where it hides least of the curves and of the labels before it.
+    """Put each label in the place where it hides least of the curves and of other labels.
 
     Args:
-        axes: with its curves drawn and its limits set.
-        labels: dict from texts to the settings that each may have, the best first.
+        axes: axes whose curves are drawn and whose limits are set.
+        labels: dict from texts to the possible settings of each, the best first.
     """
     for label in labels:
         label.set_in_layout(False)
-    axes.get_figure().draw_without_rendering()  # only now is it known how large everything is
+    axes.get_figure().draw_without_rendering()  # it determines all sizes
     drawn = np.concatenate([on_paper(axes, *line.get_data()) for line in axes.lines])
     frame, taken = axes.get_window_extent(), []
     for label, settings in labels.items():
@@ -96,7 +97,7 @@ def place(axes, labels):
 
 
 def on_paper(axes, x, y):
-    """Points along a curve and round its markers, in pixels, (n, 2), a few pixels apart."""
+    """Return points along a curve and around its markers, in pixels, (n, 2), a few pixels apart."""
     corners = axes.transData.transform(np.stack([x, y], axis=1))
     at = np.linspace(0, len(x) - 1, 100 * len(x))
     along = [np.interp(at, np.arange(len(x)), corners[:, i]) for i in (0, 1)]
@@ -106,7 +107,7 @@ def on_paper(axes, x, y):
 
 
 def hidden(box, drawn, taken, frame):
-    """How much a label in `box` would hide: points of curves, other labels; or be cut off."""
+    """Return how much a label in `box` would hide of curves and other labels, or be cut off."""
     inside = (drawn > (box.x0 - 2, box.y0 - 2)) & (drawn < (box.x1 + 2, box.y1 + 2))
     over = sum(box.overlaps(other) for other in taken)
     out = sum(not frame.contains(x, y) for x, y in box.corners())

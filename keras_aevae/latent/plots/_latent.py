@@ -1,14 +1,14 @@
-"""Codes as pictures need them: checked, not too many, and the two axes to draw them along."""
+"""Codes for pictures: checked, not too many, and with two axes."""
 
 import numpy as np
 
 from keras_aevae.latent.measures._codes import check_codes
 
-MAX_POINTS = 800  # more of them hide each other, and make the file large
+MAX_POINTS = 800  # more points hide each other, and make the file large
 
 
 def codes_of(codes, models):
-    """`codes`, a dict from the names of `models` to arrays (n, latent_dim), checked."""
+    """Return `codes`, a dict from the names of `models` to arrays (n, latent_dim), checked."""
     checked = {}
     for name, model in models.items():
         if name not in codes:
@@ -28,7 +28,7 @@ def codes_of(codes, models):
 
 
 def principal_axes(z):
-    """Orthonormal rows that span the picture, (2, latent_dim), and what to call them."""
+    """Return the orthonormal axes of the picture, (2, latent_dim), and their names."""
     latent_dim = z.shape[1]
     if latent_dim <= 2 or not np.ptp(z, axis=0).any():
         return np.eye(2, latent_dim), ("latent dimension 1", "latent dimension 2")

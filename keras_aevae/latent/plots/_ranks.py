@@ -1,12 +1,12 @@
-"""Lines of values by their rank, a line a model."""
+"""Lines of values by their rank, one line per model."""
 
 import numpy as np
 
 from keras_aevae.latent.plots._figure import colours_of
 from keras_aevae.latent.plots._labels import broken, spread
 
-HEIGHT = 3.6  # inches, of their panel
-LINE = 18  # characters of a name before it is broken, or it would take the lines their room
+HEIGHT = 3.6  # inches of their panel
+LINE = 18  # the most characters in a line of a name, so that the lines keep their space
 
 
 def draw_lines(axes, values, xlabel, ylabel, colours=None):
@@ -34,8 +34,8 @@ def draw_lines(axes, values, xlabel, ylabel, colours=None):
 
 
 def label_ends(axes, names):
-    """Write each line's name at its end, once the limits are set; where ends meet, as near to it
-    as there is room."""
+    """Write each line's name at its end, after the limits are set; names whose lines end together
+    are as near to their ends as there is space."""
     names = [broken(name, LINE) for name in names]
     gap = 0.07 * (1 + max(name.count("\n") for name in names))
     on_axes = axes.transScale + axes.transLimits

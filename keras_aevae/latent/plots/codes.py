@@ -9,30 +9,29 @@ from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 from keras_aevae.latent.plots._labels import halo
 from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
 
-DRAWS = 200  # from a posterior, to fit its ellipse to
+DRAWS = 200  # draws from a posterior, to which its ellipse is fitted
 
 
 def codes(models, x, labels=None, *, class_names=None, condition=None):
-    """The codes of `x` in two dimensions, coloured by label, and where the prior expects them.
+    """Draw the codes of `x` in two dimensions, coloured by label, and the region of the prior.
 
-    A latent space of two dimensions is shown as it is; of a larger one its two principal axes
-    (scikit-learn's PCA), not centred, so that the prior N(0, I) stays round 0: dashed circles at 1
-    and 2 standard deviations. Where an input is stored as a distribution, ellipses show 1 standard
-    deviation of q(z|x) for the first example of each class.
+    A latent space of two dimensions is shown as it is; of a larger one, the two principal axes are
+    shown (scikit-learn's PCA), not centred, so that the prior N(0, I) stays around 0: dashed
+    circles at 1 and 2 standard deviations. If an input is stored as a distribution, ellipses show 1
+    standard deviation of q(z|x) for the first example of each class.
 
-    Misleads about the dimensions that aren't shown: what overlaps here may be apart there.
+    Misleads about the dimensions that aren't shown: codes that overlap here may be apart there.
 
     Args:
-        models: dict from names to models; a panel each.
+        models: dict from names to models, with one panel each.
         x: data, shape (n, *data_shape), n at least 2; at most 800 of them, evenly spaced, are
             drawn.
-        labels: classes, shape (n,), or None. A class is drawn as its number, counted from 0 in
-            their order where they aren't integers, so that the map can be read without its colours;
-            beyond ten classes colours repeat.
-        class_names: what classes 0, 1, ... are called, for a legend.
-        condition: what conditional models are told of each example, shape (n,) for labels, or of
-            all; others are told nothing. What a model is told its codes needn't say, so its classes
-            may lie upon each other, and that is as it should be.
+        labels: classes, shape (n,), or None. A class is drawn as its number (numbered from 0 in
+            order if the classes aren't integers), so that the map can be read without colours;
+            colours repeat beyond ten classes.
+        class_names: the names of classes 0, 1, ..., for a legend.
+        condition: the condition of each example, shape (n,) for labels, or of all, for conditional
+            models. Their codes needn't contain the condition, so their classes may rightly overlap.
 
     Returns:
         A matplotlib `Figure`.
@@ -51,7 +50,7 @@ def codes(models, x, labels=None, *, class_names=None, condition=None):
     kinds = ()
     if labels is not None:
         found, labels = np.unique(np.asarray(labels), return_inverse=True)
-        # What is drawn for each class, and its name in the legend.
+        # The drawn text of each class, and its name in the legend.
         if found.dtype.kind in "iuf" and (found % 1 == 0).all():
             names = {i: name for i, name in enumerate(class_names or ())}
             kinds = [(f"{label:.0f}", names.get(int(label))) for label in found]
@@ -99,7 +98,7 @@ def draw(axes, model, x, labels, kinds, settings):
 
 
 def clouds(axes, model, x, basis, examples, settings):
-    """An ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
+    """Draw an ellipse at 1 standard deviation of q(z|x) for each of `examples`, colour to index."""
     from matplotlib.patches import Ellipse
 
     for colour, i in examples.items():

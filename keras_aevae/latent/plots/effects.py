@@ -1,4 +1,4 @@
-"""What was found for and against claims."""
+"""A picture of the evidence for and against claims."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from keras_aevae._checks import check_name
 from keras_aevae.latent.plots._figure import GREY, INK, PALE, panels
 from keras_aevae.latent.plots._labels import broken, key
 
-LINE = 26  # characters of a label before it is broken
-VERDICTS = {  # colour, marker, its face
+LINE = 26  # the most characters in a line of a label
+VERDICTS = {  # colour, marker, face colour
     "supported": ("#0072b2", "o", "#0072b2"),
     "contradicted": ("#b5480a", "s", "#b5480a"),
     "undecided": (GREY, "o", "white"),
@@ -15,19 +15,19 @@ VERDICTS = {  # colour, marker, its face
 
 
 def effects(rows, xlabel="standardised effect"):
-    """A row a claim: its effect and the interval it lies in, beside 0 (a forest plot).
+    """Draw a row per claim: its effect and the effect's interval, beside 0 (a forest plot).
 
-    The verdict is the caller's, in colour and marker: a full dot for "supported", a square for
-    "contradicted", a ring for "undecided".
+    The verdict is the caller's, shown by colour and marker: a full dot for "supported", a square
+    for "contradicted", a ring for "undecided".
 
-    Misleads about what matters: a claim far from 0 is well founded, or of a quantity that hardly
-    varies, and need not be of a difference that anyone would notice.
+    Misleads about importance: a claim far from 0 is well founded, or about a quantity that hardly
+    varies, and the difference may be too small for anyone to notice.
 
     Args:
-        rows: list of (label, low, middle, high, verdict), one a claim, drawn from the top: the
+        rows: list of (label, low, middle, high, verdict), one per claim, drawn from the top: the
             effect `middle` and its interval from `low` to `high`, in units that all rows share,
-            above 0 where they speak for the claim.
-        xlabel: what these numbers are.
+            above 0 if they support the claim.
+        xlabel: the label of these numbers.
 
     Returns:
         A matplotlib `Figure`.
@@ -69,7 +69,7 @@ def effects(rows, xlabel="standardised effect"):
 
 
 def check_row(row):
-    """Return `row` if it is (label, low, middle, high, verdict), else raise."""
+    """Return `row` if it is (label, low, middle, high, verdict), else raise an error."""
     valid = isinstance(row, (tuple, list)) and len(row) == 5
     if valid:
         check_name("verdict", row[4], VERDICTS)
@@ -83,8 +83,9 @@ def check_row(row):
 
 
 def furnish(axes, rows, centres, labels, height, xlabel):
-    """All that is not an interval: the line at 0, its two sides, the claims and the key."""
-    # 0 in the middle, so that both sides have room for their name, and none looks the larger.
+    """Draw everything except the intervals: the line at 0, its two sides, the claims and the
+    key."""
+    # 0 is in the middle, so that both sides have space for their names, and neither looks larger.
     reach = 1.08 * max(max(abs(low), abs(high)) for _, low, _, high, _ in rows) or 1
     axes.set(xlim=(-reach, reach), ylim=(height, 0), xlabel=xlabel)
     axes.axvline(0, color=INK, linewidth=1, zorder=0)

@@ -1,4 +1,4 @@
-"""Where the prior draws codes that no data have."""
+"""A picture of the prior's draws that lie where no data have codes."""
 
 import numpy as np
 
@@ -13,22 +13,23 @@ IN_A_HOLE, AMONG_CODES = "#b5480a", "#0072b2"
 
 
 def hole_map(codes, draws, level=0.95):
-    """The codes in two dimensions, and on top draws from the prior: which of them lie in holes.
+    """Draw the codes and the prior's draws in two dimensions: which draws lie in holes.
 
-    A draw lies in a hole where it is farther from every code than 95 % of the codes are from their
-    nearest neighbour, in all dimensions: the title gives the share, as `latent.holes` does. The
-    map is that of `plots.codes`: of more than two dimensions their principal axes, not centred.
+    A draw lies in a hole if it is farther from every code than 95 % of the codes are from their
+    nearest neighbour, in all dimensions; the title gives the share, as `latent.holes` does. The map
+    is that of `plots.codes`: if there are more than two dimensions, their principal axes, not
+    centred.
 
-    Misleads about the dimensions that aren't shown: a draw may be far from the codes it is drawn
-    upon. And with few codes, among which there is room everywhere.
+    Misleads about the dimensions that aren't shown, in which a draw may be far from codes that it
+    covers here; and with few codes, between which there is space everywhere.
 
     Args:
-        codes: dict from names to codes of the data, each of shape (n, latent_dim), n at least 2;
-            a panel each. For a VAE draws from the posterior, `vae.encode(x, sample=True)`, since
-            these are what the decoder learned.
-        draws: dict from the same names to draws from the prior, each of shape (m, latent_dim), m
-            at least 2. At most 800 of codes and draws, evenly spaced, are drawn; all are counted.
-        level: of the quantile.
+        codes: dict from names to codes of the data, each of shape (n, latent_dim), n at least 2,
+            with one panel each. For a VAE use draws from the posterior,
+            `vae.encode(x, sample=True)`, since the decoder learned from these.
+        draws: dict from the same names to draws from the prior, each of shape (m, latent_dim), m at
+            least 2. At most 800 codes and draws, evenly spaced, are shown; all are counted.
+        level: level of the quantile.
 
     Returns:
         A matplotlib `Figure`.
@@ -68,8 +69,8 @@ def draw(axes, codes, draws, inside):
     draws, inside = draws[shown] @ basis.T, inside[shown]
     codes = codes[spaced(len(codes), MAX_POINTS)] @ basis.T
     axes.scatter(*codes.T, s=12, color=PALE_DOTS, linewidths=0, label="codes")
-    # Those in holes are crosses: their colour alone does not tell them. The fewer are on top, where
-    # the many cannot hide them.
+    # Those in holes are crosses: colour alone would not distinguish them. The fewer are on top, so
+    # that the many don't hide them.
     kinds = (
         ("prior, in a hole", inside, {"s": 13, "marker": "x", "color": IN_A_HOLE, "linewidths": 1}),
         ("prior, among codes", ~inside, {"s": 9, "color": AMONG_CODES, "linewidths": 0}),

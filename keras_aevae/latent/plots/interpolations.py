@@ -1,4 +1,4 @@
-"""Images on the way from one to another through the latent space."""
+"""Pictures of paths between images through the latent space."""
 
 import numpy as np
 
@@ -8,16 +8,16 @@ from keras_aevae.latent.plots._images import check_images, montage, show
 
 
 def interpolations(models, start, end, steps=7, *, condition=None, method="linear"):
-    """A row a pair: an image, the decoded codes on the path to another, and that other image.
+    """Draw a row per pair of images: both, and the decoded codes on the path between them.
 
     Args:
-        models: dict from names to models; a panel each.
+        models: dict from names to models, with one panel each.
         start, end: images, both of shape (n, height, width, channels).
-        steps: decoded codes in each row; the first and the last are the pair's reconstructions.
-        condition: what conditional models are told of each row, shape (n,) for labels, the same on
-            all its path: that of the start image, say. The last tile is then what the model makes
-            of the end image under it, such as the start's class in the end's style. Others are
-            told nothing.
+        steps: number of decoded codes in each row; the first and the last are the pair's
+            reconstructions.
+        condition: the condition of each row, shape (n,) for labels, for conditional models; it is
+            the same along the path, for example that of the start image. The last tile is then the
+            end image under that condition, such as the start's class in the end's style.
         method: "linear" or "spherical", see `model.interpolate`.
 
     Returns:
@@ -45,7 +45,7 @@ def interpolations(models, start, end, steps=7, *, condition=None, method="linea
     with panels(list(models), WIDTH * height / width + 0.5) as (figure, axes):
         for one, array in zip(axes, arrays):
             show(one, array)
-            # The originals stand apart from what is decoded.
+            # The originals are set apart from the decoded images.
             for edge in (1, steps + 1):
                 one.axvline(edge * step[1] + 1, color="white", linewidth=5)
             centres = step[1] * np.array([0.5, (steps + 2) / 2, steps + 1.5])

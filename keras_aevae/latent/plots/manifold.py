@@ -1,4 +1,4 @@
-"""The images on a plane of the latent space."""
+"""A picture of the images on a plane of the latent space."""
 
 from statistics import NormalDist
 
@@ -13,26 +13,27 @@ from keras_aevae.latent.plots._latent import codes_of, principal_axes
 
 
 def manifold(models, codes=None, size=12, extent=2.0, *, condition=None):
-    """A grid of images decoded from a plane of the latent space, a panel a model.
+    """Draw a grid of images decoded from a plane of the latent space, one panel per model.
 
-    The plane goes through the mean of the codes: along both dimensions of a latent space of two,
-    along the two principal axes of a larger one, as in `plots.codes`; from one tile to the next by
-    equal shares of the codes' standard deviation on that axis. Without codes, where the latent
-    space has two dimensions and the prior N(0, I), the tiles lie on the prior's quantiles, as in
-    figure 4 of Kingma & Welling 2014 (https://arxiv.org/abs/1312.6114): each stands for an equal
-    share of the prior.
+    The plane goes through the mean of the codes: along both dimensions of a latent space of two, or
+    along the two principal axes of a larger one, as in `plots.codes`. From one tile to the next,
+    the step is the same share of the codes' standard deviation on that axis. Without codes, if the
+    latent space has two dimensions and the prior is N(0, I), the tiles lie on the prior's
+    quantiles, as in figure 4 of Kingma & Welling 2014 (https://arxiv.org/abs/1312.6114): each
+    stands for an equal share of the prior.
 
-    Misleads in large latent spaces: two axes may hold little of the codes' variance (their share
-    stands beside them), and the plane may pass where no codes are.
+    Misleads in large latent spaces: two axes may hold little of the codes' variance (their share is
+    written beside them), and the plane may pass where no codes are.
 
     Args:
-        models: dict from names to models of 2 or more latent dimensions; a panel each.
+        models: dict from names to models of 2 or more latent dimensions, with one panel each.
         codes: dict from the same names to codes, such as `encode(x_test)`, each of shape
-            (n, latent_dim), n at least 2. None: the prior's quantiles.
-        size: tiles in each row and each column. The middle one of an odd size is the decoded mean.
-        extent: standard deviations from the mean to the outermost tiles; unused without codes.
-        condition: what conditional models are told: one, such as a label, for all images. Others
-            are told nothing.
+            (n, latent_dim), n at least 2. With None the prior's quantiles are used.
+        size: number of tiles in each row and column. If it is odd, the middle tile is the decoded
+            mean.
+        extent: number of standard deviations from the mean to the outermost tiles; unused without
+            codes.
+        condition: the condition of all images, such as a label, for conditional models.
 
     Returns:
         A matplotlib `Figure`.
@@ -65,7 +66,7 @@ def manifold(models, codes=None, size=12, extent=2.0, *, condition=None):
 
 
 def plane(name, model, codes, size, extent):
-    """Codes row by row from the top, (size^2, latent_dim), and what to write beside them."""
+    """Return codes row by row from the top, (size^2, latent_dim), and the texts beside them."""
     if model.latent_dim < 2:
         raise ValueError(
             "`models` must have 2 or more latent dimensions, in which there is a plane. Received: "
@@ -94,7 +95,8 @@ def plane(name, model, codes, size, extent):
 
 
 def label(axes, array, axis_names, ticks):
-    """Write the names of both axes beside a square of tiles, and where its ends and middle are."""
+    """Write the names of both axes beside a square of tiles, and the values at its ends and
+    middle."""
     height, width = array.shape[:2]
     axes.set_xlabel(axis_names[0])
     axes.set_ylabel(axis_names[1])

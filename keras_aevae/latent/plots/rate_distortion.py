@@ -1,4 +1,4 @@
-"""What a code costs, and what is lost with it."""
+"""A picture of the cost of a code, and of the error with it."""
 
 import numpy as np
 
@@ -9,21 +9,21 @@ HEIGHT = 4.2
 
 
 def rate_distortion(points, colours=None):
-    """Models by the rate of their codes and the distortion of what these decode to.
+    """Draw models by the rate of their codes and the distortion of the decoded data.
 
     The rate is the KL to the prior, the distortion the reconstruction error, both in nats; their
     sum is the negative ELBO (Alemi et al. 2018, https://arxiv.org/abs/1711.00464). Lower and
-    further left is better. All of the dashed line has the best ELBO that any point has, so none
-    lies below it: models at its two ends store unlike amounts, and are alike in their ELBO.
+    further left is better. Every point of the dashed line has the best ELBO of all the models, so
+    none lies below it; models at its two ends store different amounts, with the same ELBO.
 
-    Misleads where the likelihoods differ, since their distortions do not compare, and about AEs,
+    Misleads if the likelihoods differ, since their distortions can't be compared; and about AEs,
     whose rate is infinite: they have no point.
 
     Args:
-        points: dict from names to lists of (rate, distortion) or (rate, distortion, label), such
-            as `[(9.1, 80.2, "β 4"), (25.3, 72.0, "β 1")]`: `latent.kl` and
+        points: dict from names to lists of (rate, distortion) or (rate, distortion, label), such as
+            `[(9.1, 80.2, "β 4"), (25.3, 72.0, "β 1")]`: `latent.kl` and
             `latent.reconstruction_error` of one model trained several times. They are joined in
-            order of the rate. A single point stands under its name.
+            order of the rate. A single point has its name as a label.
         colours: dict from names to the matplotlib colours of their lines; others get ours.
 
     Returns:
@@ -51,7 +51,7 @@ def rate_distortion(points, colours=None):
         axes.set_ylabel("distortion: reconstruction error, nats")
         axes.tick_params(labelsize=9)
         axes.spines[["top", "right"]].set_visible(False)
-        labels.sort(key=lambda one: one.get_weight())  # names, in bold, first
+        labels.sort(key=lambda one: one.get_weight())  # names, which are bold, come first
         place(axes, {**dict.fromkeys(labels, sides()), line_label: where})
         axes.axline(
             (0, everything.sum(axis=1).min()),
@@ -65,7 +65,8 @@ def rate_distortion(points, colours=None):
 
 
 def check_points(name, points):
-    """Return `points` in order of the rate: an array (n, 2), and their n labels; else raise."""
+    """Return `points` in order of the rate, an array (n, 2), and their n labels, or raise an
+    error."""
     valid = all(isinstance(point, (tuple, list)) and len(point) in (2, 3) for point in points)
     if valid and points:
         points = sorted(points, key=lambda point: point[0])
@@ -104,8 +105,8 @@ def write(axes, text, where, colour, weight="normal"):
 
 
 def furnish(axes, places):
-    """Leave room for labels, and draw the line through the best of `places` on which rate and
-    distortion have one sum; return its label and where that may stand, for `place`."""
+    """Leave space for labels, and draw the line through the best of `places` on which the sum of
+    rate and distortion is constant; return its label and the label's places, for `place`."""
     total = places.sum(axis=1).min()
     axes.margins(0.12)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()

@@ -1,4 +1,4 @@
-"""What each latent dimension of a VAE costs."""
+"""A picture of the cost of each latent dimension of a VAE."""
 
 import numpy as np
 
@@ -7,15 +7,16 @@ from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
 
 
 def rates(values, colours=None):
-    """A line a model: the nats that each latent dimension carries, the dearest first.
+    """Draw a line per model: the nats that each latent dimension carries, in descending order.
 
-    What a line holds below it is the model's rate, its whole KL. A dimension at 0 is switched off:
-    its posterior is the prior, whatever the input. Where a line falls to 0, the model uses as many
-    dimensions as there are before.
+    The area below a line is the model's rate, its whole KL. A dimension at 0 is unused: its
+    posterior is the prior, whatever the input. The number of dimensions before a line falls to 0 is
+    the number that the model uses.
 
     Misleads as a picture of information, since a dimension whose posterior differs from the prior
-    in the same way for every example costs nats and says nothing; free bits make such. And between
-    models: dimensions are ordered for each on its own, so the first of one isn't that of another.
+    in the same way for every example costs nats and says nothing (free bits cause this); and
+    between models: each model's dimensions have their own order, so the first of one isn't that of
+    another.
 
     Args:
         values: dict from names to the nats of each dimension, numbers of 0 or more in any order,
@@ -27,7 +28,7 @@ def rates(values, colours=None):
         A matplotlib `Figure`.
 
     Raises:
-        ValueError: values of another shape, negative or not finite.
+        ValueError: if values have another shape, or are negative or not finite.
 
     Example:
 
@@ -46,13 +47,13 @@ def rates(values, colours=None):
         draw_lines(axes, values, xlabel, ylabel, colours)
         axes.set_ylim(0, 1.08 * max(one[0] for one in values.values()) or 1)
         for line in axes.lines:
-            line.set_clip_on(False)  # or only half of a mark at 0 shows
+            line.set_clip_on(False)  # otherwise only half of a mark at 0 is visible
         label_ends(axes, values)
     return figure
 
 
 def check_rates(name, values):
-    """Return `values` as a float64 array (latent_dim,) of 0 or more, else raise."""
+    """Return `values` as a float64 array (latent_dim,) of 0 or more, else raise an error."""
     values = np.asarray(values, "float64")
     if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError(

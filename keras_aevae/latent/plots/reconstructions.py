@@ -1,4 +1,4 @@
-"""Images above what each model makes of them."""
+"""Pictures of images and their reconstructions by each model."""
 
 import numpy as np
 
@@ -7,17 +7,16 @@ from keras_aevae.latent.plots._figure import INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._labels import broken
 
-LINE = 18  # characters of a name before it is broken, or it would take the images their room
+LINE = 18  # the most characters in a line of a name, so that the images keep their space
 
 
 def reconstructions(models, x, *, condition=None):
-    """The images `x` in the first row, and below them each model's reconstructions.
+    """Draw the images `x` in the first row, and each model's reconstructions below them.
 
     Args:
         models: dict from names to models.
         x: a few images, shape (n, height, width, channels).
-        condition: what conditional models are told of each image, shape (n,) for labels; others
-            are told nothing.
+        condition: the condition of each image, shape (n,) for labels, for conditional models.
 
     Returns:
         A matplotlib `Figure`.

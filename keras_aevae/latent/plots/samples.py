@@ -1,4 +1,4 @@
-"""New images that models make up."""
+"""Pictures of new images from models."""
 
 from keras.ops import convert_to_numpy
 
@@ -9,18 +9,18 @@ from keras_aevae.latent.plots._images import check_images, montage, show
 
 
 def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
-    """Images decoded from random codes, a panel a model; nothing is picked.
+    """Draw images decoded from random codes, one panel per model; none is hand-picked.
 
     Args:
         models: dict from names to models.
-        num_samples: images of each.
-        condition: what conditional models are told: of each image, shape (num_samples,) for labels,
-            or one for all. Others are told nothing.
-        codes: None: codes drawn from the prior. Or a dict from the same names to codes, such as
-            `encode(x_train)`: drawn from the Gaussian fitted to those. Most of what is wrong with
-            an AE's samples is that its codes aren't like the prior (Ghosh et al. 2020,
-            https://arxiv.org/abs/1903.12436); this shows what is left.
-        seed: integer, for the same samples again on the same backend.
+        num_samples: number of images of each model.
+        condition: the condition of each image, shape (num_samples,) for labels, or of all, for
+            conditional models.
+        codes: None for codes drawn from the prior; or a dict from the same names to codes, such as
+            `encode(x_train)`: new codes are then drawn from the Gaussian fitted to these. Most of
+            an AE's bad samples come from codes that aren't like the prior (Ghosh et al. 2020,
+            https://arxiv.org/abs/1903.12436); this shows the other faults.
+        seed: integer; the same seed gives the same samples on the same backend.
 
     Returns:
         A matplotlib `Figure`.
@@ -52,7 +52,7 @@ def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
 
 
 def from_gaussian(codes, num_samples, seed):
-    """Draws from the Gaussian fitted to `codes`."""
+    """Return draws from the Gaussian fitted to `codes`."""
     prior = FittedMixture(codes.shape[1], num_components=1)
     prior.fit(codes)
     return convert_to_numpy(prior.distribution().sample((num_samples,), seed=seed))

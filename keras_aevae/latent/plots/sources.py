@@ -1,4 +1,4 @@
-"""New images by where their codes came from."""
+"""A picture of new images by the source of their codes."""
 
 import numpy as np
 
@@ -7,17 +7,17 @@ from keras_aevae.latent.plots._images import montage, show
 
 
 def sources(images):
-    """A panel a model, and in it a row a source of codes: the images decoded from them.
+    """Draw a panel per model with a row per source of codes: the images decoded from them.
 
-    One decoder, several sources: where a row of the prior's is worse than one of codes of the data,
-    the prior is to blame, not the decoder. All the images are drawn; pick none.
+    There is one decoder and several sources: if the prior's row is worse than a row of codes of the
+    data, the prior is to blame, not the decoder. All the images are drawn; don't pick some.
 
-    Misleads with few images, of which no row shows how many are bad.
+    Misleads with few images, since then no row shows how many are bad.
 
     Args:
         images: dict from models' names to dicts from sources' names, such as "prior" or "test
             codes", to images of shape (n, height, width, channels) with 1, 3 or 4 channels: n of
-            each source, at most 10 or so, or they get small.
+            each source, at most about 10, or they become small.
 
     Returns:
         A matplotlib `Figure`.
@@ -54,7 +54,7 @@ def sources(images):
     with panels(list(images), WIDTH * height / width * 0.84 + 0.3) as (figure, axes):
         for one, (names, array, step) in zip(axes, drawn):
             show(one, array)
-            one.set_anchor("W")  # or the layout finds room for the words only beside the images
+            one.set_anchor("W")  # else the words have space only beside the images
             one.set_yticks(step[0] * (np.arange(len(names)) + 0.5), names)
             one.tick_params(length=0, labelcolor=INK, labelsize=10)
     return figure

@@ -1,4 +1,4 @@
-"""How evenly models spread over the directions that they have."""
+"""A picture of how evenly models use the directions that they have."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ from keras_aevae.latent.plots._ranks import HEIGHT, draw_lines, label_ends
 
 
 def spectra(values, ylabel="variance", colours=None):
-    """A line a model: its values from the largest to the smallest, on a logarithmic scale.
+    """Draw a line per model: its values from the largest to the smallest, on a logarithmic scale.
 
-    A flat line uses all of its directions alike; one that falls off a cliff lies near a subspace of
-    as many dimensions as there are ranks before the cliff. Zeros are below any such scale: there
-    the line leaves the picture.
+    A flat line uses all of its directions equally; one that drops sharply lies near a subspace,
+    whose dimension is the number of ranks before the drop. Zeros have no place on such a scale:
+    there the line leaves the picture.
 
-    Misleads between models whose codes have unlike units, as AEs' have: compare the shape of the
-    lines, not their height.
+    Misleads between models whose codes have different units, as AEs' have: compare the shapes of
+    the lines, not their heights.
 
     Args:
         values: dict from names to numbers of 0 or more, descending, each of shape (k,): what
             `latent.covariance_spectrum` returns, or the singular values of a decoder's Jacobian.
-        ylabel: what these numbers are.
+        ylabel: the label of these numbers.
         colours: dict from names to the matplotlib colours of their lines; others get ours.
 
     Returns:
@@ -42,7 +42,7 @@ def spectra(values, ylabel="variance", colours=None):
         smallest = min(one[one > 0].min() for one in values.values())
         largest = max(one.max() for one in values.values())
         axes.set_yscale("log", nonpositive="clip")
-        # A factor of 10 at least, so that what is nearly flat looks flat.
+        # At least a factor of 10, so that a nearly flat line looks flat.
         room = max((largest / smallest) ** 0.05 * 1.1, (10 * smallest / largest) ** 0.5)
         axes.set_ylim(smallest / room, largest * room)
         if largest < 300 * smallest:  # too few powers of ten to read the scale from
@@ -54,7 +54,8 @@ def spectra(values, ylabel="variance", colours=None):
 
 
 def check_spectrum(name, values):
-    """Return `values` as a float64 array (k,), descending, of 0 or more, not all 0; else raise."""
+    """Return `values` as a float64 array (k,), descending, of 0 or more, not all 0, or raise an
+    error."""
     values = np.asarray(values, "float64")
     valid = values.ndim == 1 and values.size and np.isfinite(values).all()
     if not valid or values[-1] < 0 or values[0] == 0 or (np.diff(values) > 0).any():

@@ -1,4 +1,4 @@
-"""What each latent dimension does to an image."""
+"""A picture of the effect of each latent dimension on an image."""
 
 import numpy as np
 
@@ -10,26 +10,26 @@ from keras_aevae.latent.plots._latent import codes_of
 
 
 def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0, *, condition=None):
-    """A row a latent dimension: an image's code decoded while that dimension alone moves.
+    """Draw a row per latent dimension: decoded codes of an image in which it alone changes.
 
-    The middle of an odd number of steps is the image's reconstruction, in every row. A row in
-    which nothing changes is of a dimension that the decoder ignores.
+    The middle of an odd number of steps is the image's reconstruction, in every row. A row in which
+    nothing changes belongs to a dimension that the decoder ignores.
 
-    Misleads where the decoder's use of a dimension depends on the others: another image's rows
-    may show another thing, so draw several before naming a dimension.
+    Misleads if the decoder's use of a dimension depends on the others: the rows of another image
+    may show something else, so draw several before you name a dimension.
 
     Args:
-        models: dict from names to models; a panel each.
-        x: images, shape (n, height, width, channels); the first of them is traversed.
+        models: dict from names to models, with one panel each.
+        x: images, shape (n, height, width, channels), of which the first is used.
         codes: dict from the same names to codes, such as `encode(x_test)`, each of shape
             (n, latent_dim), n at least 2. They set the unit of each dimension, its standard
-            deviation, and the order: the largest variance first. None: a unit of 1, the prior's,
-            and the dimensions in their own order.
-        dimensions: rows, at most; dimensions are counted from 1.
-        steps: images in each row.
-        extent: standard deviations that a dimension moves to either side.
-        condition: what conditional models are told: one, that of the image traversed, for all
-            images drawn. Others are told nothing.
+            deviation, and the order: the largest variance first. With None the unit is 1, as in the
+            prior, and the dimensions are in their own order.
+        dimensions: the most rows; dimensions are counted from 1.
+        steps: number of images in each row.
+        extent: number of standard deviations by which a dimension changes to either side.
+        condition: the condition of all images drawn, that of the image `x[0]`, for conditional
+            models.
 
     Returns:
         A matplotlib `Figure`.
@@ -65,7 +65,7 @@ def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0, *, cond
     with panels(list(models), WIDTH * height / width * 0.88 + 0.5) as (figure, axes):
         for one, (chosen, array, step) in zip(axes, drawn):
             show(one, array)
-            one.set_anchor("W")  # or the layout finds room for the words only beside the images
+            one.set_anchor("W")  # else the words have space only beside the images
             one.set_yticks(
                 step[0] * (np.arange(len(chosen)) + 0.5), [f"dim {d + 1}" for d in chosen]
             )

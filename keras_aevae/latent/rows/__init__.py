@@ -1,4 +1,4 @@
-"""What a comparison measures of each model: the rows of its table, as data, a file a group."""
+"""The rows of a comparison's table: the measures of each model, one file per group."""
 
 from keras_aevae.latent.rows.codes import CODES
 from keras_aevae.latent.rows.factors import FACTORS
@@ -11,7 +11,7 @@ from keras_aevae.latent.rows.use import USE
 
 __all__ = ["GROUPS", "ROWS", "Row"]
 
-# What a group is about: its rows.
+# The groups and their rows.
 GROUPS = {
     "Giving images back": FIT,
     "Memory of the training images": MEMORY,

@@ -1,4 +1,4 @@
-"""Where codes lie: how they are spread, and how they agree with the prior."""
+"""Measures of codes: how they are spread, and how they agree with the prior."""
 
 import functools
 
@@ -8,7 +8,7 @@ from keras_aevae.latent import measures
 from keras_aevae.latent.rows.row import Row
 from keras_aevae.latent.rows.sizes import DRAWS, JACOBIANS, TEST
 
-# What the codes of test images are: draws from a VAE's clouds, or their middles. Points have one.
+# The codes of test images: draws from a VAE's posteriors, or their means. For points both agree.
 CODE_KINDS = {"draws": ("", ""), "codes": ("_of_means", ", middles of clouds")}
 NARROWER = {"draws": "", "codes": " Middles are narrower than the prior even where all is well."}
 

@@ -1,4 +1,5 @@
-"""Disentanglement: how the dimensions of a code agree with the factors that made the images."""
+"""Measures of disentanglement: how the dimensions of a code agree with the factors of the
+images."""
 
 import functools
 
@@ -6,7 +7,7 @@ from keras_aevae.latent import measures
 from keras_aevae.latent.rows import sizes
 from keras_aevae.latent.rows.row import Row
 
-FEW_POINTS = {"num_train": 500, "num_test": 250, "size": 16}  # a twentieth of the published
+FEW_POINTS = {"num_train": 500, "num_test": 250, "size": 16}  # a twentieth of the usual numbers
 
 
 def of_codes(o, part, measure):
@@ -14,7 +15,7 @@ def of_codes(o, part, measure):
 
 
 def fitted(o, part, measure):
-    """Fitted to some codes, and tested on others."""
+    """Take a measure that is fitted to some codes and tested on others."""
     return measure(*o.beside_factors(part))
 
 
@@ -23,7 +24,7 @@ def dci(o, part, name):
 
 
 def with_renderer(o, part, measure, **settings):
-    """A measure that chooses the factors of the images it looks at: anew for each part."""
+    """Take a measure that chooses the factors of its images; they are drawn anew for each part."""
     seed = 1000 * o.seed + part.number
     return measure(o.model, o.data.renderer(), seed=seed, **FEW_POINTS, **settings)
 

@@ -1,4 +1,4 @@
-"""How exactly a model gives images back, and how probable it finds them."""
+"""Measures of reconstructions, and of the probability that a model gives images."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Whether what a model makes is drawn to the images it was trained on."""
+"""Measures of memorisation: whether outputs are nearer to the training images than to others."""
 
 import functools
 
@@ -13,7 +13,8 @@ OF = {
 
 
 def preference(o, part, what):
-    """Less that of the test images themselves, which may be like training images, too."""
+    """Return the preference minus that of the test images, which may also be like training
+    images."""
     return mean(part.take(o.preferences(what)) - part.take(o.data.own_preferences))
 
 

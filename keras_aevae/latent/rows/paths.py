@@ -1,4 +1,4 @@
-"""What lies between two images: along paths between codes of test images."""
+"""Measures of the paths between the codes of test images."""
 
 import functools
 
@@ -20,7 +20,7 @@ def length(o, part, method, between_classes):
     return measures.path_length(part.take(o.path_features(method, between_classes)))
 
 
-# Key and words of each kind of path, and what gives it.
+# The key and the name of each kind of path, and the method that gives it.
 PATH_KINDS = {
     "": ("straight paths", {"method": "linear", "between_classes": False}),
     "_between": ("straight paths between classes", {"method": "linear", "between_classes": True}),
@@ -30,7 +30,7 @@ PATH_KINDS = {
         {"method": "spherical", "between_classes": True},
     ),
 }
-# key, name, meaning, measure, better, and what it is of: paths of each kind, and more
+# key, name, meaning, measure, better, and what the measure is taken of.
 MEASURES = (
     (
         "midpoint",

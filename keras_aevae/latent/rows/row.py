@@ -1,4 +1,4 @@
-"""What a row of the table is."""
+"""The description of a row of the table."""
 
 import collections.abc
 import dataclasses
@@ -14,12 +14,12 @@ class Row:
 
     Args:
         key: its name in the numbers.
-        name, unit, meaning: what a reader sees.
-        measure: function of `Observations` and of the `Part` of the test data to take, to a
-            number. It raises a ValueError where the model or the data lack what it needs.
+        name, unit, meaning: the texts that a reader sees.
+        measure: function of `Observations` and a `Part` of the test data that returns a number. It
+            raises a ValueError if the model or the data lack what it needs.
         better: "lower", "higher", or "" where neither is better by itself.
-        text: how its number is written.
-        of: what it is taken of: names from `sizes.py`; () for what isn't measured.
+        text: the format of its number.
+        of: the samples that it is taken of: names from `sizes.py`; () if nothing is measured.
     """
 
     key: str

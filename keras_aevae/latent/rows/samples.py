@@ -1,4 +1,4 @@
-"""How samples agree with data, by where their codes are drawn from."""
+"""Measures of how samples agree with data, by the source of their codes."""
 
 import functools
 

@@ -1,8 +1,8 @@
-"""What the numbers of a comparison are taken of, and how many of each there are."""
+"""The samples that the numbers of a comparison are taken of, and their sizes."""
 
 from keras_aevae.latent.observations import NUM_DRAWS, NUM_FACTORS, NUM_JACOBIANS, NUM_PATHS
 
-FEW_LABELS, MANY_LABELS = 100, 5000  # that a probe learns from
+FEW_LABELS, MANY_LABELS = 100, 5000  # numbers of labels from which a probe learns
 
 TRAIN = "training examples"
 ALL_TRAIN = "training examples, all"
@@ -20,7 +20,7 @@ FACTORS = "codes beside factors"
 
 
 def sample_sizes(data, part):
-    """The names above, and how many there are in a `Part` of a `Data`."""
+    """Return the names above and their sizes in a `Part` of a `Data`."""
     train, n = len(data.some_train), len(part.take(data.x_test))
     try:
         between = data.pairs(between_classes=True)[0]

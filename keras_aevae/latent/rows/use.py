@@ -1,4 +1,4 @@
-"""What frozen codes are good for: telling classes apart, with labels or without, and anomalies."""
+"""Measures of the use of frozen codes: for classes, with labels or without, and for anomalies."""
 
 import functools
 
@@ -8,7 +8,7 @@ from keras_aevae.latent import measures
 from keras_aevae.latent.rows.row import Row
 from keras_aevae.latent.rows.sizes import ANOMALIES, FEW_LABELS, LABELS, MANY_LABELS, TEST
 
-# What a probe is given: key, words, and the `Observations` of training and of test images.
+# The codes of a probe: key, name, and the `Observations` of training and of test images.
 PROBE_INPUTS = {
     "": ("", "codes"),
     "_of_draws": (", draws from the clouds", "draws"),
@@ -19,7 +19,7 @@ PROBES = {
         "Linear classifier",
         "Its accuracy on the codes of test images, each dimension brought to variance 1.",
         measures.linear_probe,
-        ("", "_of_draws"),  # whitening changes little for it
+        ("", "_of_draws"),  # which whitening hardly changes
     ),
     "nearest_neighbours": (
         "Nearest neighbours",
@@ -45,8 +45,8 @@ ANOMALY_SCORES = {
 
 
 def probe(o, part, measure, labels, kind):
-    """The labels that it learns from are drawn anew for each run and part, the same for all
-    models: they are the main chance in it."""
+    """Take a probe with few labels, drawn anew for each run and part but the same for all models:
+    their choice is the main source of chance."""
     y, y_test = o.data.labels("train")[o.data.some_train], o.data.labels("test")
     draw = np.random.default_rng((o.seed, part.number))
     chosen = draw.permutation(len(y))[:labels]
