@@ -21,7 +21,7 @@ def one_process(tmp_path):
 
 def test_a_training_that_fails_leaves_the_model_as_it_was(one_process):
     class Stops(ka.VAE):
-        fails = True
+        fails = False
 
         def terms(self, x, outputs):
             if self.fails:
@@ -31,6 +31,7 @@ def test_a_training_that_fails_leaves_the_model_as_it_was(one_process):
     model = Stops(*ka.networks.mlp((6,), latent_dim=2, hidden=(8,)), seed=0)
     model.compile(keras.optimizers.Adam(0.01))
     x = np.random.default_rng(0).uniform(size=(16, 6)).astype("float32")
+    model.fails = True
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, batch_size=8, verbose=0, callbacks=[TorchDataParallel()])
     assert not replicas._torch["sharing"]
