@@ -27,7 +27,7 @@ import torch
 from contestants import print_conditions, print_table
 
 from keras_aevae import VAE, datasets, networks
-from keras_aevae.engine import recorded_graph, torch_noise
+from keras_aevae.engine import denormals, recorded_graph, torch_noise
 from keras_aevae.engine.recorded import recorded_function
 
 UNWRAPPED = types.SimpleNamespace(normal=torch_noise.normal, uniform=torch_noise.uniform)
@@ -40,13 +40,13 @@ def without(rewrite):
     return mock.patch.object(recorded_graph, rewrite, lambda graph: None)
 
 
-# name: a scope to record in
+# name: a scope to record and to run in
 ABLATIONS = {
     ALL: contextlib.nullcontext(),
     AGAIN: contextlib.nullcontext(),
     "no fold_constants": without("fold_constants"),
     "no fuse_convolutions": without("fuse_convolutions"),
-    NO_FLUSH: contextlib.nullcontext(),
+    NO_FLUSH: mock.patch.object(denormals, "flush", lambda optimizer: None),
     NO_DRAWS: mock.patch.object(torch_noise, "operations", UNWRAPPED),
 }
 MLP = lambda shape: networks.mlp(shape, 16, hidden=(512, 256))  # noqa: E731
@@ -88,10 +88,8 @@ class Contestant:
         model = VAE(*build(x.shape[1:]), seed=0)
         make = training_step(model, x, batch_size) if "step" in case else loss_of_one(model, x)
         self.run, recorded = make
-        with ABLATIONS[ablation]:
-            self.seconds(2)  # eagerly, then recorded
-        if ablation == NO_FLUSH:
-            recorded.before = None
+        self.scope = ABLATIONS[ablation]
+        self.seconds(2)  # eagerly, then recorded
         [graph] = recorded.graphs.values()
         self.nodes = len(graph[0].graph.nodes) if isinstance(graph, tuple) else "not recorded"
         self.seconds(steps_before)
@@ -99,8 +97,9 @@ class Contestant:
     def seconds(self, runs):
         """The processor's seconds for so many runs."""
         start = time.process_time()
-        for _ in range(runs):
-            self.run()
+        with self.scope:
+            for _ in range(runs):
+                self.run()
         return time.process_time() - start
 
 

@@ -59,7 +59,8 @@ def loss_and_gradient(model, x, noise):
 
     def loss():
         outputs = model.infer(x, training=True)
-        outputs["z"] = outputs["z_mean"] + keras.ops.exp(0.5 * outputs["z_log_var"]) * noise
+        z = outputs["z_mean"] + keras.ops.exp(0.5 * outputs["z_log_var"]) * noise
+        outputs["z"] = z[:, None]
         outputs |= model.generate(outputs, training=True)
         return keras.ops.mean(sum(model.terms(x, outputs).values()))
 

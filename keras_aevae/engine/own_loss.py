@@ -9,7 +9,24 @@ from keras_aevae.engine import private, replicas
 from keras_aevae.engine.executions import several_steps, steps_of_user
 from keras_aevae.engine.fused_adam import fused_adam
 from keras_aevae.engine.inference import compiled
-from keras_aevae.engine.whole_steps import WholeSteps, give_back_state, whole_or_undone
+from keras_aevae.engine.whole_steps import (
+    WholeSteps,
+    finalized_if_finished,
+    give_back_state,
+    whole_or_undone,
+    whole_steps,
+)
+
+
+def scoped(method):
+    """Return Keras's `method` of a model, in its own scope: a callback may call it in `fit`."""
+
+    @functools.wraps(method)
+    def in_scope(model, *args, **kwargs):
+        with whole_steps(model), steps_of_user(model):
+            return method(model, *args, **kwargs)
+
+    return in_scope
 
 
 class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
@@ -37,53 +54,32 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
 
     @functools.wraps(keras.Model.fit)
     def fit(self, x=None, y=None, **kwargs):
-        with several_steps(self, x, kwargs) as settings:
+        finalized = finalized_if_finished(self.optimizer)
+        with several_steps(self, x, kwargs) as settings, whole_steps(self), finalized:
             return super().fit(x, y, **settings)
 
     @functools.wraps(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
-        if private.called_by_fit(kwargs):  # `fit` made it for as many steps at once
+        if private.called_by_fit(kwargs):  # its data were made for as many steps as those of `fit`
             return super().evaluate(*args, **kwargs)
-        with steps_of_user(self):
-            return super().evaluate(*args, **kwargs)
+        return scoped(keras.Model.evaluate)(self, *args, **kwargs)
 
-    @functools.wraps(keras.Model.predict)
-    def predict(self, *args, **kwargs):
-        with steps_of_user(self):
-            return super().predict(*args, **kwargs)
+    predict = scoped(keras.Model.predict)
+    train_on_batch = scoped(keras.Model.train_on_batch)
+    test_on_batch = scoped(keras.Model.test_on_batch)
+    predict_on_batch = scoped(keras.Model.predict_on_batch)
 
     def make_train_function(self, force=False):
-        self.train_function = self.recorded("train", force)
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = fast(self, self.train_function, "train_step")
         return self.train_function
 
     def make_test_function(self, force=False):
-        self.test_function = self.recorded("test", force)
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = fast(self, self.test_function, "test_step")
         return self.test_function
-
-    def recorded(self, kind, force):
-        """Return Keras's function of a "train" or "test" step. On TensorFlow it takes steps as a
-        whole, with a fused Adam where there is no XLA. On PyTorch its operations are recorded,
-        unless the step is the user's own or must run eagerly."""
-        made = getattr(self, f"{kind}_function")
-        if made is not None and not force:
-            return made
-        getattr(super(), f"make_{kind}_function")(force)
-        made, step = getattr(self, f"{kind}_function"), f"{kind}_step"
-        backend = keras.backend.backend()
-        if backend == "tensorflow" and replicas.of_default_strategy(self.distribute_strategy):
-            from keras_aevae.engine.tensorflow_steps import steps_function
-
-            made = steps_function(self, getattr(self, step))
-        if backend == "tensorflow" and kind == "train" and not self.jit_compile:
-            return fused_adam(self.optimizer)(made)
-        own = step in vars(self) or getattr(type(self), step) is not getattr(keras.Model, step)
-        if backend != "torch":
-            return made
-        if self.run_eagerly or own:
-            return whole_or_undone(self, made)
-        from keras_aevae.engine.recorded import recorded_step
-
-        return recorded_step(self, made, training=kind == "train")
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
@@ -106,6 +102,39 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         if key not in known:
             known[key] = compiled(self, functools.partial(method, **settings))
         return known[key](*tensors)
+
+
+def fast(model, made, name):
+    """Return the function that Keras made of a step of `model`, its `train_step` or `test_step`, or
+    a faster one that does the same, and takes each step as a whole."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return fast_on_tensorflow(model, made, name)
+    if backend == "torch":
+        return fast_on_torch(model, made, name)
+    return made
+
+
+def fast_on_tensorflow(model, made, name):
+    """Return a function of several steps, with a fused Adam where there is no XLA."""
+    if replicas.of_default_strategy(model.distribute_strategy):
+        from keras_aevae.engine.tensorflow_steps import steps_function
+
+        made = steps_function(model, getattr(model, name))
+    if name == "train_step" and not model.jit_compile:
+        return fused_adam(model.optimizer)(made)
+    return made
+
+
+def fast_on_torch(model, made, name):
+    """Return a function that replays the step's operations, unless the step is the user's own or
+    must run eagerly."""
+    own = name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name)
+    if model.run_eagerly or own:
+        return whole_or_undone(model, made)
+    from keras_aevae.engine.recorded import recorded_step
+
+    return recorded_step(model, made, training=name == "train_step")
 
 
 def weighted_mean(values, sample_weight=None):

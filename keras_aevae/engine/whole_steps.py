@@ -63,36 +63,6 @@ class WholeSteps(private.HoldsJaxState, keras.Model):
     def interrupts(self):
         return Interrupts()
 
-    @functools.wraps(keras.Model.fit)
-    def fit(self, *args, **kwargs):
-        with whole_steps(self), finalized_if_finished(self.optimizer):
-            return super().fit(*args, **kwargs)
-
-    @functools.wraps(keras.Model.evaluate)
-    def evaluate(self, *args, **kwargs):
-        with whole_steps(self):
-            return super().evaluate(*args, **kwargs)
-
-    @functools.wraps(keras.Model.predict)
-    def predict(self, *args, **kwargs):
-        with whole_steps(self):
-            return super().predict(*args, **kwargs)
-
-    @functools.wraps(keras.Model.train_on_batch)
-    def train_on_batch(self, *args, **kwargs):
-        with whole_steps(self):
-            return super().train_on_batch(*args, **kwargs)
-
-    @functools.wraps(keras.Model.test_on_batch)
-    def test_on_batch(self, *args, **kwargs):
-        with whole_steps(self):
-            return super().test_on_batch(*args, **kwargs)
-
-    @functools.wraps(keras.Model.predict_on_batch)
-    def predict_on_batch(self, *args, **kwargs):
-        with whole_steps(self):
-            return super().predict_on_batch(*args, **kwargs)
-
     def step_to_trace(self, step):
         """What Keras is to trace on JAX for its `step(state, data)`."""
         if keras.backend.backend() != "jax":

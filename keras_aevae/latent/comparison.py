@@ -88,8 +88,8 @@ class Comparison:
         given = {name: type(runs[0]).__name__ for name, runs in self.models.items()}
         received = ", ".join(f"{name} ({cls})" for name, cls in given.items())
         return (
-            "The claims about VAEs beside AEs are not judged here: they want an Autoencoder and a "
-            f"VAE, both told no label, and no relative in their place. Received: {received}."
+            "The claims about VAEs beside AEs are not judged here: they compare an Autoencoder "
+            f"with a VAE, neither of them conditional nor a relative. Received: {received}."
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Layers that can be used alone, in any Keras model."""
+"""Layers, most of which can be used alone, in any Keras model."""
 
 from keras_aevae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_aevae.layers.sampling import Sampling

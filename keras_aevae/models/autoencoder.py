@@ -1,5 +1,5 @@
-"""The autoencoder, which is the base class of every model: the steps of one batch, and its loss.
-The methods of a trained model are in `verbs.py`.
+"""The autoencoder, which is the base class of every model: the steps of one batch, and the terms of
+its loss. How it is trained is in `training.py`, the methods of a trained model in `verbs.py`.
 
 Rumelhart, Hinton & Williams 1986, Learning Internal Representations by Error Propagation;
 Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
@@ -14,17 +14,13 @@ from keras import ops
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
-from keras_aevae.engine import private, replicas
-from keras_aevae.engine.checks import check_fit_data, check_networks, check_values
-from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import first_of, is_pair, some_examples
-from keras_aevae.engine.names import names_of
+from keras_aevae.engine.checks import check_networks
 from keras_aevae.engine.numbers import HasNumbers, Number
-from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
+from keras_aevae.layers.condition import get_condition
+from keras_aevae.layers.past import Past
 from keras_aevae.models.bounds import Bounds
-from keras_aevae.models.condition import get_condition, is_unknown
 from keras_aevae.models.files import Files
-from keras_aevae.models.past import Past, check_causal, check_same
+from keras_aevae.models.training import Training
 from keras_aevae.models.verbs import Verbs
 
 # For looking at networks that take any length.
@@ -32,7 +28,7 @@ SOME_LENGTH = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
+class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))
@@ -61,9 +57,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
             models whose posterior has a density also a learned one: "gaussian_mixture",
             "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
-        classes: where both networks are told a label beside each x or z: the number n of labels,
-            for 0..n-1, or a list of them, integers or strings. The networks take it one-hot.
-        condition_dim: where they are told a vector: its length. Give this or `classes`, or neither.
+        classes: for a model whose networks take a label beside x or z: the number n of labels, for
+            0..n-1, or a list of them, integers or strings. The networks get it one-hot.
+        condition_dim: for a model whose networks take a vector beside x or z: its length. Give this
+            or `classes`, or neither.
         decoder_sees_x: whether the decoder predicts each step of x from the steps before it, see
             below.
         x_dropout: probability with which each of these steps is hidden from the decoder in
@@ -101,12 +98,12 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     `sample`, `interpolate` and `reconstruct` have codes alone: they decode step by step, one pass
     of the decoder for each, from the steps that were decoded before. Without noise these are the
     most probable ones, and what is returned is the mean of each step given them. Networks may take
-    any length, (None, ...): `decode` and `sample` are then told the `length`. Batches have one
-    length each; what pads it counts like any other step.
+    any length, (None, ...): `decode` and `sample` then need the argument `length`. All examples of
+    a batch have the same length; padding counts like any other step.
 
-    Good for: data whose steps hang together in ways that a code needn't hold, such as text, sound
-    and other series; better likelihoods. Misleads where `predict`'s `reconstruction` is taken for
-    what z holds, since the decoder has seen the past of x; `reconstruct` shows what z holds. A
+    Good for: data whose steps depend on each other in ways that a code needn't hold, such as text,
+    sound and other series; better likelihoods. Misleads where `predict`'s `reconstruction` is taken
+    for what z holds, since the decoder has seen the past of x; `reconstruct` shows what z holds. A
     strong decoder needs no z, and the KL falls to 0 (posterior collapse): hide steps by
     `x_dropout`, warm beta up, or give free bits (Bowman et al. 2016,
     https://arxiv.org/abs/1511.06349).
@@ -130,10 +127,6 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
     """
 
     x_dropout = Number(minimum=0, maximum=1, optional=True, remedy="None is none.")
-    about_loss = (
-        "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
-        "likelihood='mse' or 'binary_crossentropy'."
-    )
 
     def __init__(
         self,
@@ -241,18 +234,18 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         """Return the parameters of q(z|x) by name: `z_mean`, ..., of shape (batch, latent_dim)."""
         x, condition = self.unpack(inputs)
         outputs = self.code.infer(self.encoder(join(x, condition), training=training))
-        return {**self.told(x, condition, training), **outputs}
+        return {**self.side_inputs(x, condition, training), **outputs}
 
-    def told(self, x, condition, training=None):
-        """What the decoder is told beside z, by name: `x_before`, of a decoder that sees x, and
-        `condition`, each if there is one."""
-        told = {}
+    def side_inputs(self, x, condition, training=None):
+        """Return what the decoder takes beside z, by name: `x_before`, if it sees x, and
+        `condition`, if there is one."""
+        inputs = {}
         if self.past is not None:
             masks = training and self.x_dropout is not None
-            told["x_before"] = self.past(x, dropout=self.number("x_dropout") if masks else None)
+            inputs["x_before"] = self.past(x, dropout=self.number("x_dropout") if masks else None)
         if condition is not None:
-            told["condition"] = condition
-        return told
+            inputs["condition"] = condition
+        return inputs
 
     def draw(self, outputs, training=None):
         """Return `z`, draws from q(z|x), of shape (batch, num_draws, latent_dim)."""
@@ -260,12 +253,12 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
 
     def generate(self, outputs, training=None):
         """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
-        z, told = outputs["z"], [outputs.get(name) for name in ("x_before", "condition")]
+        z, side = outputs["z"], [outputs.get(name) for name in ("x_before", "condition")]
         draws = z.shape[1]
         if draws > 1:
-            told = [each if each is None else ops.repeat(each, draws, axis=0) for each in told]
+            side = [each if each is None else ops.repeat(each, draws, axis=0) for each in side]
         codes = self.code.decoder_input(ops.reshape(z, (-1, self.latent_dim)))
-        params = self.decoder(join(codes, *told), training=training)
+        params = self.decoder(join(codes, *side), training=training)
         return {"decoder_output": ops.reshape(params, (-1, draws, *ops.shape(params)[1:]))}
 
     def expected(self, outputs):
@@ -332,140 +325,6 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         """Return the weight of each term in the loss, by name. Terms without one are only shown."""
         return {"reconstruction": 1.0}
 
-    def example_terms(self, x, outputs):
-        """Return `terms`, with NaN for examples whose label the model doesn't know."""
-        terms = self.terms(x, outputs)
-        if self.condition is None:
-            return terms
-        unknown = is_unknown(outputs["condition"])
-        return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the scalar loss. Only here are terms weighted, reduced and tracked.
-
-        Keras's own `train_step` on each backend calls it. So the terms of any subclass, such as the
-        VAE's KL, are trained in the same way on TensorFlow, JAX and PyTorch.
-        """
-        target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
-        outputs = self.with_one_draw(y_pred)
-        if training:
-            self.likelihood.calibrate(target, draws_first(outputs, "decoder_output"))
-        terms = self.example_terms(target, outputs)
-        of_batch = self.batch_terms(target, outputs)
-        self.track(terms, of_batch, sample_weight)
-        weights = self.coefficients()
-        examples = [weights[name] * term for name, term in terms.items() if name in weights]
-        batch = [weights[name] * term for name, term in of_batch.items() if name in weights]
-        if training:
-            self.step.assign_add(1)
-        loss = weighted_mean(sum(examples), sample_weight) + sum(batch) + sum(self.losses)
-        return after_forward(replicas.part_of_loss(loss))
-
-    def track(self, terms, of_batch, sample_weight):
-        """Update the shown means of the terms: over examples, or over batches by their sizes."""
-        size = ops.shape(next(iter(terms.values())))[0]
-        for tracker in self.trackers:
-            if tracker.name in terms:
-                tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
-            else:
-                tracker.update_state(of_batch[tracker.name], sample_weight=size)
-
-    @property
-    def term_names(self):
-        """Names of a compiled model's terms, in the order in which they are shown."""
-        return tuple(tracker.name for tracker in self.trackers)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        # Metrics given to `compile` compare the target with the reconstruction.
-        target = self.unpack(x)[0] if y is None else y
-        return super().compute_metrics(x, target, y_pred["reconstruction"], sample_weight)
-
-    def compile(self, *args, **kwargs):
-        self.trackers.clear()
-        self.trackers.extend(keras.metrics.Mean(name=name) for name in names_of(self))
-        self.freeze_with_encoder()
-        super().compile(*args, **kwargs)
-
-    def freeze_with_encoder(self):
-        """Freeze the layers that encode beside a frozen encoder, and thaw them with it again."""
-        for i, part in enumerate(self.code.encoding_parts()):
-            if not self.encoder.trainable and part.trainable:
-                part.trainable = False
-                self.frozen_with_encoder.add(i)
-            elif self.encoder.trainable and i in self.frozen_with_encoder:
-                part.trainable = True
-                self.frozen_with_encoder.remove(i)
-
-    def fit(self, x=None, y=None, **kwargs):
-        """Train the model as Keras's `fit` does; the data are checked first.
-
-        `y` is a target to reconstruct in place of `x` (denoising), not a label. A decoder that sees
-        x takes none. All other arguments go by keyword.
-        """
-        x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            x_val, y_val, weight = (*validation, None, None)[:3]
-            x_val, y_val = self.check_fit(x_val, y_val, weight)
-            kwargs["validation_data"] = (x_val, y_val, weight)
-        elif validation is not None:
-            kwargs["validation_data"], _ = self.check_fit(validation)
-        if not int(self.step.numpy()):
-            x = self.before_first_step(x)
-        return super().fit(x, y, **kwargs)
-
-    def before_first_step(self, x):
-        """What comes before any training on the data `x`, which are returned whole."""
-        if self.past is not None:
-            params_given = functools.partial(self.call_compiled, self._params_given)
-            check_causal(params_given, self.example_shape)
-        if self.start_size:
-            first, x = some_examples(x, self.start_size)
-            self.start_from(replicas.of_first_process(first))
-        return x
-
-    def _params_given(self, x):
-        """The likelihood's parameters at one z, where the decoder sees x."""
-        n = ops.shape(x)[0]
-        condition = None if self.condition is None else ops.zeros((n, self.condition_dim))
-        outputs = {"z": ops.ones((n, 1, self.latent_dim)), **self.told(x, condition)}
-        return self.generate(outputs, training=False)["decoder_output"][:, 0]
-
-    def evaluate(self, x=None, y=None, **kwargs):
-        """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
-        if not private.called_by_fit(kwargs):
-            x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
-        return super().evaluate(x, y, **kwargs)
-
-    def check_fit(self, x, y=None, sample_weight=None):
-        """Check the training data; return `x` and `y` as Keras takes them."""
-        x = check_fit_data(x, y, self.check_batch)
-        # Keras drops the weights of arrays that come without a target.
-        return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
-
-    def check_batch(self, inputs, y=None):
-        """Check arrays of training data: `inputs` and, if given, the target `y`. Return the inputs
-        as the model takes them."""
-        inputs = tuple(inputs) if is_pair(inputs) else inputs
-        support = self.likelihood.support
-        inputs = self.check_inputs(inputs, support=support if y is None else None)
-        if y is not None:
-            check_values("y", y, self.data_shape, support)
-            if self.past is not None:
-                check_same(first_of(inputs), y)
-        return inputs
-
-    @property
-    def start_size(self):
-        """Number of examples that `start_from` needs before the first training step."""
-        return self.code.start_size
-
-    def start_from(self, x):
-        """Initialize the weights that start from data. `fit` calls it before the first training
-        step with the first `start_size` examples; in your own training loop, call it yourself."""
-        encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
-        self.code.start_from(x, encode)
-
     # Saving
 
     def get_config(self):
@@ -500,10 +359,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, OwnLoss):
         return model
 
 
-def join(tensor, *told):
-    """What a network is called on: the tensor, or with what else it is told (which isn't None) a
-    list."""
-    tensors = [tensor, *(each for each in told if each is not None)]
+def join(tensor, *others):
+    """Return what a network is called on: `tensor` alone, or a list of it and those of the `others`
+    that aren't None."""
+    tensors = [tensor, *(each for each in others if each is not None)]
     return tensors if len(tensors) > 1 else tensor
 
 

@@ -18,7 +18,7 @@ from keras_aevae.engine.inference import (
     is_pair,
     run_in_batches,
 )
-from keras_aevae.models.past import step_by_step
+from keras_aevae.layers.past import step_by_step
 
 
 class Verbs:
@@ -175,7 +175,7 @@ class Verbs:
     def _decoder_output(self, inputs, x=None):
         """The likelihood's parameters at codes; a decoder that sees x is given `x`."""
         z, condition = self.unpack(inputs)
-        outputs = {"z": z[:, None], **self.told(x, condition)}
+        outputs = {"z": z[:, None], **self.side_inputs(x, condition)}
         return self.generate(outputs)["decoder_output"][:, 0]
 
     def _decode(self, inputs):

@@ -9,7 +9,7 @@ from scipy import stats
 from zoo import causal
 
 import keras_aevae as ka
-from keras_aevae.models.past import Past
+from keras_aevae.layers.past import Past
 
 layers = keras.layers
 STEPS, VALUES, LATENT = 5, 2, 3

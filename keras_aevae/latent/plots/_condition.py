@@ -1,7 +1,7 @@
 """The conditions of conditional models, in pictures of several models."""
 
 
-def told(model, condition):
-    """Return the settings of a method of `model`: the `condition` if it is conditional, else
-    none."""
+def condition_setting(model, condition):
+    """Return the keyword `condition` for a method of `model` if it is conditional, else no
+    keywords."""
     return {"condition": condition} if model.condition_dim else {}

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.latent.measures._values import spaced
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
 from keras_aevae.latent.plots._labels import halo
 from keras_aevae.latent.plots._latent import MAX_POINTS, principal_axes
@@ -58,7 +58,7 @@ def codes(models, x, labels=None, *, class_names=None, condition=None):
             kinds = [(str(i), str(label)) for i, label in enumerate(found)]
     with panels(list(models), WIDTH) as (figure, axes):
         for one, model in zip(axes, models.values()):
-            draw(one, model, x, labels, kinds, told(model, condition))
+            draw(one, model, x, labels, kinds, condition_setting(model, condition))
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import GREY, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 
@@ -37,7 +37,9 @@ def interpolations(models, start, end, steps=7, *, condition=None, method="linea
     arrays = []
     ends = np.asarray(start)[:, None], np.asarray(end)[:, None]
     for model in models.values():
-        path = model.interpolate(start, end, steps, method=method, **told(model, condition))
+        path = model.interpolate(
+            start, end, steps, method=method, **condition_setting(model, condition)
+        )
         rows = np.concatenate([ends[0], path, ends[1]], axis=1)  # (n, steps + 2, *data_shape)
         array, step = montage(rows.reshape(-1, *rows.shape[2:]), columns=steps + 2)
         arrays.append(array)

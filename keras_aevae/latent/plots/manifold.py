@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_aevae._checks import check_number, check_positive_integer
 from keras_aevae.distributions import StandardNormal
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import GREY, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._latent import codes_of, principal_axes
@@ -55,7 +55,7 @@ def manifold(models, codes=None, size=12, extent=2.0, *, condition=None):
     planes, arrays = [], []
     for name, model in models.items():
         planes.append(plane(name, model, codes[name], size, extent))
-        images = model.decode(planes[-1][0], **told(model, condition))
+        images = model.decode(planes[-1][0], **condition_setting(model, condition))
         arrays.append(montage(images, columns=size)[0])
     height, width = arrays[0].shape[:2]
     with panels(list(models), WIDTH * height / width + 0.3) as (figure, axes):

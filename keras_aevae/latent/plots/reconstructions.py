@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._labels import broken
@@ -34,7 +34,7 @@ def reconstructions(models, x, *, condition=None):
     check_images(models)
     rows = {"original": x}
     for name, model in models.items():
-        rows[name] = model.reconstruct(x, **told(model, condition))
+        rows[name] = model.reconstruct(x, **condition_setting(model, condition))
     array, step = montage(np.concatenate(list(rows.values())), columns=len(x))
     height, width = array.shape[:2]
     with panels([""], WIDTH * height / width * 0.9) as (figure, (axes,)):

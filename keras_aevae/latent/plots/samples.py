@@ -3,7 +3,7 @@
 from keras.ops import convert_to_numpy
 
 from keras_aevae.distributions import FittedMixture
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 
@@ -36,7 +36,7 @@ def samples(models, num_samples=32, *, condition=None, codes=None, seed=0):
     check_images(models)
     arrays = []
     for name, model in models.items():
-        settings = told(model, condition)
+        settings = condition_setting(model, condition)
         if codes is None:
             images = model.sample(num_samples, seed=seed, **settings)
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_aevae._checks import check_number, check_positive_integer
-from keras_aevae.latent.plots._condition import told
+from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import GREY, INK, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
 from keras_aevae.latent.plots._latent import codes_of
@@ -57,7 +57,7 @@ def traversals(models, x, codes=None, dimensions=8, steps=7, extent=2.0, *, cond
         moves = np.zeros((len(chosen), steps, model.latent_dim))
         for row, d in enumerate(chosen):
             moves[row, :, d] = np.linspace(-extent, extent, steps) * spread[d]
-        settings = told(model, condition)
+        settings = condition_setting(model, condition)
         z = model.encode(np.asarray(x)[:1], **settings) + moves.reshape(-1, model.latent_dim)
         images = model.decode(z.astype("float32"), **settings)
         drawn.append((chosen, *montage(images, columns=steps)))

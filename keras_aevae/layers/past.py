@@ -1,4 +1,4 @@
-"""What a decoder that sees x is told beside z: at each step, the steps of x before it.
+"""What a decoder that sees x takes beside z: at each step, the steps of x before it.
 
 Williams & Zipser 1989, A Learning Algorithm for Continually Running Fully Recurrent Neural
 Networks, https://doi.org/10.1162/neco.1989.1.2.270 (teacher forcing);

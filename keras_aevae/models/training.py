@@ -1,0 +1,160 @@
+"""How every model is trained: the checks of its data, and the one place where the loss is made."""
+
+import functools
+import math
+
+import keras
+from keras import ops
+
+from keras_aevae.codes.base import draws_first
+from keras_aevae.engine import private, replicas
+from keras_aevae.engine.checks import check_fit_data, check_values
+from keras_aevae.engine.gradients import after_forward
+from keras_aevae.engine.inference import first_of, is_pair, some_examples
+from keras_aevae.engine.names import names_of
+from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
+from keras_aevae.layers.condition import is_unknown
+from keras_aevae.layers.past import check_causal, check_same
+
+
+class Training(OwnLoss):
+    """The base of a model that defines `terms`, `batch_terms` and `coefficients`."""
+
+    about_loss = (
+        "The loss is the model's own: choose it by `likelihood=` in the constructor, such as "
+        "likelihood='mse' or 'binary_crossentropy'."
+    )
+
+    def example_terms(self, x, outputs):
+        """Return `terms`, with NaN for examples whose label the model doesn't know."""
+        terms = self.terms(x, outputs)
+        if self.condition is None:
+            return terms
+        unknown = is_unknown(outputs["condition"])
+        return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the scalar loss. Only here are terms weighted, reduced and tracked.
+
+        Keras's own `train_step` on each backend calls it. So the terms of any subclass, such as the
+        VAE's KL, are trained in the same way on TensorFlow, JAX and PyTorch.
+        """
+        target = ops.convert_to_tensor(self.unpack(x)[0] if y is None else y)
+        outputs = self.with_one_draw(y_pred)
+        if training:
+            self.likelihood.calibrate(target, draws_first(outputs, "decoder_output"))
+        terms = self.example_terms(target, outputs)
+        of_batch = self.batch_terms(target, outputs)
+        self.track(terms, of_batch, sample_weight)
+        weights = self.coefficients()
+        examples = [weights[name] * term for name, term in terms.items() if name in weights]
+        batch = [weights[name] * term for name, term in of_batch.items() if name in weights]
+        if training:
+            self.step.assign_add(1)
+        loss = weighted_mean(sum(examples), sample_weight) + sum(batch) + sum(self.losses)
+        return after_forward(replicas.part_of_loss(loss))
+
+    def track(self, terms, of_batch, sample_weight):
+        """Update the shown means of the terms: over examples, or over batches by their sizes."""
+        size = ops.shape(next(iter(terms.values())))[0]
+        for tracker in self.trackers:
+            if tracker.name in terms:
+                tracker.update_state(terms[tracker.name], sample_weight=sample_weight)
+            else:
+                tracker.update_state(of_batch[tracker.name], sample_weight=size)
+
+    @property
+    def term_names(self):
+        """Names of a compiled model's terms, in the order in which they are shown."""
+        return tuple(tracker.name for tracker in self.trackers)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        # Metrics given to `compile` compare the target with the reconstruction.
+        target = self.unpack(x)[0] if y is None else y
+        return super().compute_metrics(x, target, y_pred["reconstruction"], sample_weight)
+
+    def compile(self, *args, **kwargs):
+        self.trackers.clear()
+        self.trackers.extend(keras.metrics.Mean(name=name) for name in names_of(self))
+        self.freeze_with_encoder()
+        super().compile(*args, **kwargs)
+
+    def freeze_with_encoder(self):
+        """Freeze the layers that encode beside a frozen encoder, and thaw them with it again."""
+        for i, part in enumerate(self.code.encoding_parts()):
+            if not self.encoder.trainable and part.trainable:
+                part.trainable = False
+                self.frozen_with_encoder.add(i)
+            elif self.encoder.trainable and i in self.frozen_with_encoder:
+                part.trainable = True
+                self.frozen_with_encoder.remove(i)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train the model as Keras's `fit` does; the data are checked first.
+
+        `y` is a target to reconstruct in place of `x` (denoising), not a label. A decoder that sees
+        x takes none. All other arguments go by keyword.
+        """
+        x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            x_val, y_val, weight = (*validation, None, None)[:3]
+            x_val, y_val = self.check_fit(x_val, y_val, weight)
+            kwargs["validation_data"] = (x_val, y_val, weight)
+        elif validation is not None:
+            kwargs["validation_data"], _ = self.check_fit(validation)
+        if not int(self.step.numpy()):
+            x = self.before_first_step(x)
+        return super().fit(x, y, **kwargs)
+
+    def before_first_step(self, x):
+        """What comes before any training on the data `x`, which are returned whole."""
+        if self.past is not None:
+            params_given = functools.partial(self.call_compiled, self._params_given)
+            check_causal(params_given, self.example_shape)
+        if self.start_size:
+            first, x = some_examples(x, self.start_size)
+            self.start_from(replicas.of_first_process(first))
+        return x
+
+    def _params_given(self, x):
+        """The likelihood's parameters at one z, where the decoder sees x."""
+        n = ops.shape(x)[0]
+        condition = None if self.condition is None else ops.zeros((n, self.condition_dim))
+        outputs = {"z": ops.ones((n, 1, self.latent_dim)), **self.side_inputs(x, condition)}
+        return self.generate(outputs, training=False)["decoder_output"][:, 0]
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
+        if not private.called_by_fit(kwargs):
+            x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
+        return super().evaluate(x, y, **kwargs)
+
+    def check_fit(self, x, y=None, sample_weight=None):
+        """Check the training data; return `x` and `y` as Keras takes them."""
+        x = check_fit_data(x, y, self.check_batch)
+        # Keras drops the weights of arrays that come without a target.
+        return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
+
+    def check_batch(self, inputs, y=None):
+        """Check arrays of training data: `inputs` and, if given, the target `y`. Return the inputs
+        as the model takes them."""
+        inputs = tuple(inputs) if is_pair(inputs) else inputs
+        support = self.likelihood.support
+        inputs = self.check_inputs(inputs, support=support if y is None else None)
+        if y is not None:
+            check_values("y", y, self.data_shape, support)
+            if self.past is not None:
+                check_same(first_of(inputs), y)
+        return inputs
+
+    @property
+    def start_size(self):
+        """Number of examples that `start_from` needs before the first training step."""
+        return self.code.start_size
+
+    def start_from(self, x):
+        """Initialize the weights that start from data. `fit` calls it before the first training
+        step with the first `start_size` examples; in your own training loop, call it yourself."""
+        encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
+        self.code.start_from(x, encode)
