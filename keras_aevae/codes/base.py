@@ -101,7 +101,7 @@ class Code(keras.layers.Layer):
 
     def decoder_input(self, z):
         """Return the decoder's input for codes z, shape (n, latent_dim)."""
-        return ops.reshape(z, (-1, *self.latent_shape))
+        return z if len(self.latent_shape) == 1 else ops.reshape(z, (-1, *self.latent_shape))
 
     def kl(self, outputs, p):
         """Return KL(q(z|x) || p) in nats, shape (num_samples or 1, batch, parts).

@@ -253,13 +253,17 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
 
     def generate(self, outputs, training=None):
         """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
-        z, side = outputs["z"], [outputs.get(name) for name in ("x_before", "condition")]
+        z, side = outputs["z"], {k: outputs[k] for k in ("x_before", "condition") if k in outputs}
         draws = z.shape[1]
         if draws > 1:
-            side = [each if each is None else ops.repeat(each, draws, axis=0) for each in side]
-        codes = self.code.decoder_input(ops.reshape(z, (-1, self.latent_dim)))
-        params = self.decoder(join(codes, *side), training=training)
+            side = {name: ops.repeat(value, draws, axis=0) for name, value in side.items()}
+        params = self.params_at(ops.reshape(z, (-1, self.latent_dim)), side, training)
         return {"decoder_output": ops.reshape(params, (-1, draws, *ops.shape(params)[1:]))}
+
+    def params_at(self, z, side, training=None):
+        """Return the parameters of p(x|z) at codes z, shape (n, latent_dim); `side` is the result
+        of `side_inputs`."""
+        return self.decoder(join(self.code.decoder_input(z), *side.values()), training=training)
 
     def expected(self, outputs):
         """Return E[x|z], averaged over the draws of z: shape (batch, *data_shape)."""
@@ -359,11 +363,11 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         return model
 
 
-def join(tensor, *others):
-    """Return what a network is called on: `tensor` alone, or a list of it and those of the `others`
-    that aren't None."""
-    tensors = [tensor, *(each for each in others if each is not None)]
-    return tensors if len(tensors) > 1 else tensor
+def join(*tensors):
+    """Return what a network is called on: the tensors that aren't None, as a list, or the only
+    one."""
+    tensors = [tensor for tensor in tensors if tensor is not None]
+    return tensors if len(tensors) > 1 else tensors[0]
 
 
 def identifier_or_config(prior):

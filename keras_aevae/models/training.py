@@ -121,8 +121,8 @@ class Training(OwnLoss):
         """The likelihood's parameters at one z, where the decoder sees x."""
         n = ops.shape(x)[0]
         condition = None if self.condition is None else ops.zeros((n, self.condition_dim))
-        outputs = {"z": ops.ones((n, 1, self.latent_dim)), **self.side_inputs(x, condition)}
-        return self.generate(outputs, training=False)["decoder_output"][:, 0]
+        z = ops.ones((n, self.latent_dim))
+        return self.params_at(z, self.side_inputs(x, condition), training=False)
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Evaluate the model as Keras's `evaluate` does; the data are checked first."""

@@ -175,8 +175,7 @@ class Verbs:
     def _decoder_output(self, inputs, x=None):
         """The likelihood's parameters at codes; a decoder that sees x is given `x`."""
         z, condition = self.unpack(inputs)
-        outputs = {"z": z[:, None], **self.side_inputs(x, condition)}
-        return self.generate(outputs)["decoder_output"][:, 0]
+        return self.params_at(z, self.side_inputs(x, condition), training=False)
 
     def _decode(self, inputs):
         return self.likelihood.mean(self._decoder_output(inputs))
@@ -194,14 +193,15 @@ class Verbs:
     def reconstruct_batch(self, inputs):
         if self.past is None:
             return self.call_compiled(self._reconstruct, inputs)
-        z = self.call_compiled(self._encode, inputs)
-        codes = z if self.condition is None else (z, inputs[1])
+        codes = self.with_condition(self.call_compiled(self._encode, inputs), inputs)
         return self.decode_batch(codes, first_of(inputs).shape[1:])
 
     def _reconstruct(self, inputs):
-        outputs = self.infer(inputs, training=False)
-        outputs["z"] = self.code.center(outputs)[:, None]
-        return self.expected(self.generate(outputs, training=False))
+        return self._decode(self.with_condition(self._encode(inputs), inputs))
+
+    def with_condition(self, z, inputs):
+        """Return the codes `z` of `inputs` as `decode` takes them."""
+        return z if self.condition is None else (z, inputs[1])
 
     def sample(
         self,

@@ -176,6 +176,21 @@ def test_a_callback_may_use_the_model():
     assert len(codes[0]) == len(X)
 
 
+def test_a_callback_may_take_single_batches():
+    model, found = build(), []
+
+    class Asks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            found.append(self.model.predict_on_batch(X[:SIZE])["z_mean"])
+            self.model.test_on_batch(X[:SIZE])
+
+    model.fit(X, batch_size=SIZE, epochs=2, verbose=0, callbacks=[Asks()])
+    np.testing.assert_allclose(found[-1], model.encode(X[:SIZE]), atol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(X, batch_size=SIZE, verbose=0)["z_mean"], model.encode(X), atol=1e-5
+    )
+
+
 def test_the_bar_moves_to_its_end_and_no_further(capsys):
     build().fit(X, batch_size=SIZE, verbose=1)
     printed = capsys.readouterr().out
