@@ -9,11 +9,11 @@ from keras_aevae.engine import private
 
 
 @contextlib.contextmanager
-def frozen(layer):
-    """A scope in which the weights of `layer` are constants.
+def frozen(*layers):
+    """A scope in which the weights of `layers` are constants, and all others as they were.
 
-    Gradients pass through what is computed in it, but not into those weights, and changes of the
-    layer's state (moving averages, seeds) are dropped at its end.
+    Gradients pass through what is computed in it, but not into those weights, and changes of any
+    layer's state (moving averages, seeds) are dropped at its end. Scopes may be nested.
 
     ```python
     import keras
@@ -23,21 +23,34 @@ def frozen(layer):
         logits = discriminator(keras.ops.ones((3, 4)))  # no gradient for the discriminator
     ```
     """
-    trainable = {id(v) for v in layer.trainable_variables}
-    # This needs all of the layer's variables: within the scope, one that isn't named would have the
-    # value from before the training step.
     values = [
-        (v, ops.stop_gradient(v.value) if id(v) in trainable else v.value) for v in layer.variables
+        (v, ops.stop_gradient(v.value)) for layer in layers for v in layer.trainable_variables
     ]
-    with global_noise_kept(layer), keras.StatelessScope(values):
+    with global_noise_kept(layers), Within(private.stateless_scope(), values):
         yield
 
 
-def global_noise_kept(layer):
+class Within(keras.StatelessScope):
+    """A scope within the scope `outer`, if there is one: a variable without a value of its own has
+    the value from there, such as JAX's newest and those of another `frozen`."""
+
+    def __init__(self, outer, values):
+        super().__init__(values)
+        self.outer = outer
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.outer is not None:
+            return self.outer.get_current_value(variable)
+        return value
+
+
+def global_noise_kept(layers):
     """Return a scope after which PyTorch's global generator is as before it. On that backend a
     Dropout without a seed draws from this generator, not from a state of its own."""
     if keras.backend.backend() != "torch" or not any(
         isinstance(part, keras.layers.Dropout) and part.rate and part.seed is None
+        for layer in layers
         for part in private.layers_within(layer)
     ):
         return contextlib.nullcontext()

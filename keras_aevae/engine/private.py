@@ -43,6 +43,16 @@ def layers_within(layer):
     return [layer, *(found for part in parts for found in layers_within(part))]
 
 
+def stateless_scope():
+    """Return Keras's current `keras.StatelessScope`, or None. Without the name it raises an error:
+    within another scope, variables would have their values from outside of both."""
+    try:
+        from keras.src.backend.common.stateless_scope import get_stateless_scope
+    except ImportError:
+        raise missing("keras.src.backend.common.stateless_scope", "Take Keras 3.15.") from None
+    return get_stateless_scope()
+
+
 class BuildsFromOwnBatch:
     """A mixin for Keras models that choose the batch from which Keras builds them.
 

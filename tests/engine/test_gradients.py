@@ -1,6 +1,7 @@
 """Gradients within a loss: their values, and the training step's own gradient through them, against
 closed forms and central differences in float64."""
 
+import contextlib
 import inspect
 import re
 
@@ -303,3 +304,45 @@ def test_mixed_precision():
     # From a scale at which nothing overflows, so that no step is left out.
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=64.0)
     assert_allclose(moved(model, scaled), moved(exact), rtol=0.05, atol=2e-3)
+
+
+class Fixed(ka.VAE):
+    """A penalty of the codes, computed in `scope(model)`, beside the means outside of it."""
+
+    def terms(self, x, outputs):
+        with self.scope():
+            z_mean = self.infer(x, training=False)["z_mean"]
+        distance = ops.sum(ops.abs(z_mean - outputs["z_mean"]), axis=-1)
+        return {"penalty": ops.sum(ops.square(z_mean - 3.0), axis=-1), "distance": distance}
+
+    def coefficients(self):
+        return {"penalty": 1.0}
+
+
+@contextlib.contextmanager
+def nested(model):
+    with frozen(model.encoder), frozen(model.decoder):
+        yield
+
+
+SCOPES = {
+    "one": lambda model: frozen(model.encoder),
+    "two": lambda model: frozen(model.encoder, model.decoder),
+    "nested": nested,
+}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_layers_beside_frozen_ones_are_as_they_were(scope):
+    """They have the newest weights and a gradient; those of all scopes around have none."""
+    x = np.random.default_rng(0).random((64, 8, 8, 1), "float32")
+    model = Fixed(*ka.networks.mlp((8, 8, 1), latent_dim=2, hidden=(16,)))
+    model.scope = lambda: SCOPES[scope](model)
+    model.compile(keras.optimizers.SGD(0.01))
+    parts = {"encoder": model.encoder, "decoder": model.decoder, "head": model.code.head}
+    before = {name: part.get_weights() for name, part in parts.items()}
+    history = model.fit(x, epochs=3, verbose=0).history
+    np.testing.assert_allclose(history["distance"], 0.0, atol=1e-6)
+    for name, part in parts.items():
+        moved = any((a != b).any() for a, b in zip(part.get_weights(), before[name]))
+        assert moved == (name == "head")
