@@ -1,4 +1,4 @@
-"""The names of a model's terms, found by computing the terms once."""
+"""The names of a model's terms, found by computing the terms once; their shapes are checked."""
 
 import keras
 from keras import ops
@@ -18,6 +18,8 @@ def names_of(model):
             outputs = model.with_one_draw(model(inputs, training=False))
             x, _ = model.unpack(inputs)
             each, of_batch = model.example_terms(x, outputs), model.batch_terms(x, outputs)
+        check_shapes("terms", each, (1,), "(batch,): one number for each example, not reduced")
+        check_shapes("batch_terms", of_batch, (), "(): one number for the batch")
         nonlocal names
         names = (*each, *of_batch)
         return list(each.values())
@@ -34,3 +36,15 @@ def names_of(model):
     else:
         terms(*inputs)
     return names
+
+
+def check_shapes(method, terms, shape, wanted):
+    """Raise unless all `terms` of one example, which `method` returned, have this `shape`."""
+    for name, term in terms.items():
+        received = tuple(ops.convert_to_tensor(term).shape)
+        if received != shape:
+            each = str(received).replace("1", "batch", 1) if received[:1] == (1,) else received
+            raise ValueError(
+                f"`{method}` must return tensors of shape {wanted}. Received: `{name}` of shape "
+                f"{each}."
+            )

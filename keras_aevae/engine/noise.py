@@ -5,7 +5,20 @@ on tensors (`torch_noise.py`), so that a recorded step (`keras_aevae/engine/reco
 each time. The numbers are those of `keras.random`.
 """
 
+import zlib
+
 import keras
+import numpy as np
+
+
+def another_seed(seed, purpose):
+    """Return an integer seed for another draw than the one by `seed`, independent of it and of
+    those for other purposes; None if `seed` is None. Two draws from one seed would be the same
+    numbers."""
+    if seed is None:
+        return None
+    words = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())]).generate_state(1)
+    return int(words[0] >> 1)
 
 
 def normal(shape, seed=None):

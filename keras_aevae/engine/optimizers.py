@@ -8,6 +8,7 @@ from keras.optimizers import MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_aevae._checks import check_number, nearest
+from keras_aevae.engine.own_loss import OwnLoss
 
 
 def optimizers(model, default, /, **parts):
@@ -22,8 +23,9 @@ def optimizers(model, default, /, **parts):
         model: a Keras model that is built, with its frozen layers already frozen.
         default: a Keras optimizer for all other weights.
         **parts: for attributes of the model that are layers or networks, such as `discriminator` or
-            `encoder`, a Keras optimizer; or a learning rate (a number or a schedule), which gives
-            the part an optimizer like `default` with that rate. A rate of 0 means no training.
+            `encoder` (to which the layer of the posterior's parameters belongs), a Keras optimizer;
+            or a learning rate (a number or a schedule), which gives the part an optimizer like
+            `default` with that rate. A rate of 0 means no training.
 
     Returns:
         A `keras.optimizers.MultiOptimizer`, whose `optimizers` are those of the parts and
@@ -163,7 +165,7 @@ def places_of_part(model, name):
             f"`{name}` has no variables, so nothing to train. If it isn't built yet, call the "
             f"model on a batch first; otherwise leave it out. Received: {name}={part!r}."
         )
-    known = {id(v) for v in part.variables}
+    known = {id(v) for layer in layers_of_part(model, name) for v in layer.variables}
     places = [i for i, v in enumerate(model.trainable_variables) if id(v) in known]
     if not places:
         raise ValueError(
@@ -171,6 +173,12 @@ def places_of_part(model, name):
             f"first. Received: {name}={part!r}."
         )
     return places
+
+
+def layers_of_part(model, name):
+    """Return the layers that are trained with the part: itself, and what the model adds to it."""
+    added = model.layers_beside(name) if isinstance(model, OwnLoss) else []
+    return [getattr(model, name), *added]
 
 
 def names_of_parts(model):

@@ -43,6 +43,10 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         super().compile(optimizer=optimizer, **kwargs)
         self.forget_compiled()
 
+    def layers_beside(self, name):
+        """Return the layers that are trained and frozen together with the network `name`."""
+        return []
+
     def forget_compiled(self):
         """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)

@@ -247,9 +247,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             inputs["condition"] = condition
         return inputs
 
-    def draw(self, outputs, training=None):
-        """Return `z`, draws from q(z|x), of shape (batch, num_draws, latent_dim)."""
-        return self.code.draw(outputs, self.num_draws, training)
+    def draw(self, outputs, num_samples=None, training=None):
+        """Return `z`, `num_samples` draws from q(z|x) (by default `num_draws`), and what belongs to
+        them: shape (batch, num_samples, latent_dim)."""
+        return self.code.draw(outputs, num_samples or self.num_draws, training)
 
     def generate(self, outputs, training=None):
         """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
@@ -312,6 +313,9 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             x: the data to reconstruct, shape (batch, *data_shape).
             outputs: the dict that the steps above returned; `z` and `decoder_output` have an axis
                 of draws after the batch axis.
+
+        A network that is called here, such as an adversary or a classifier, takes
+        `training=self.in_training`.
         """
         return {"reconstruction": -ops.mean(self.log_conditional(x, outputs), axis=0)}
 
@@ -319,14 +323,15 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         """Return the terms that mix the examples of a batch: scalars, by name.
 
         The arguments are those of `terms`. `evaluate` shows these terms; `evaluate_terms` leaves
-        them out, since it returns terms of single examples. If several replicas train together,
-        each returns its part, and the term is the mean of the parts
-        (`keras_aevae.engine.replicas.weighted_mean` computes such a part).
+        them out, since it returns terms of single examples. Sample weights don't change them. If
+        several replicas train together, each returns its part, and the term is the mean of the
+        parts (`keras_aevae.engine.replicas.weighted_mean` computes such a part).
         """
         return {}
 
     def coefficients(self):
-        """Return the weight of each term in the loss, by name. Terms without one are only shown."""
+        """Return the weight of each term in the loss, by name. A term without one is only shown; a
+        name that isn't a term's is an error."""
         return {"reconstruction": 1.0}
 
     # Saving

@@ -45,7 +45,7 @@ class Bounds:
 
     def _elbo(self, inputs):
         outputs = self.infer(inputs, training=False)
-        outputs |= self.code.draw(outputs)
+        outputs |= self.draw(outputs, 1)
         outputs |= self.generate(outputs, training=False)
         return self._elbo_of(inputs, outputs)
 
@@ -104,7 +104,7 @@ class Bounds:
 
     def _add_weights(self, inputs, inferred, prior, largest, total, left, num_samples):
         x, _ = self.unpack(inputs)
-        outputs = inferred | self.code.draw(inferred, num_samples)
+        outputs = inferred | self.draw(inferred, num_samples)
         outputs |= self.generate(outputs, training=False)
         # log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch)
         p = self.code.p_of(prior, fitted=True)

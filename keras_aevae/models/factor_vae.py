@@ -96,7 +96,7 @@ class FactorVAE(VAE):
 
     def permute(self, z):
         """Permute each latent dimension of `z` over the batch, independently (algorithm 1)."""
-        noise = uniform(ops.shape(z), self.code.sampling.seed_generator)
+        noise = uniform(ops.shape(z), self.code.noise[0])
         return ops.take_along_axis(z, ops.argsort(noise, axis=1), axis=1)
 
     def get_config(self):

@@ -131,9 +131,11 @@ class IWAE(Routed, VAE):
         """
         return self.importance_weighted(log_weights, to_encoder)
 
-    def importance_weighted(self, log_weights, to_encoder=None, axis=0):
-        """Return the bound of the samples along `axis`, from which subclasses build theirs."""
-        return importance_weighted_bound(log_weights, axis, to_encoder, self.number("beta"))
+    def importance_weighted(self, log_weights, to_encoder=None, axis=0, power=1.0):
+        """Return the bound of the samples along `axis`, from which subclasses build theirs. If both
+        log-weights were multiplied by a number, that number is the `power`."""
+        beta = power * self.number("beta")
+        return importance_weighted_bound(log_weights, axis, to_encoder, beta)
 
     @property
     def routed(self):

@@ -6,6 +6,7 @@ import math
 import keras
 from keras import ops
 
+from keras_aevae._checks import nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data, check_values
@@ -25,6 +26,9 @@ class Training(OwnLoss):
         "likelihood='mse' or 'binary_crossentropy'."
     )
 
+    # Whether the terms are computed for a training step: how to call a network within `terms`.
+    in_training = False
+
     def example_terms(self, x, outputs):
         """Return `terms`, with NaN for examples whose label the model doesn't know."""
         terms = self.terms(x, outputs)
@@ -43,8 +47,12 @@ class Training(OwnLoss):
         outputs = self.with_one_draw(y_pred)
         if training:
             self.likelihood.calibrate(target, draws_first(outputs, "decoder_output"))
-        terms = self.example_terms(target, outputs)
-        of_batch = self.batch_terms(target, outputs)
+        self.in_training = bool(training)
+        try:
+            terms = self.example_terms(target, outputs)
+            of_batch = self.batch_terms(target, outputs)
+        finally:
+            self.in_training = False
         self.track(terms, of_batch, sample_weight)
         weights = self.coefficients()
         examples = [weights[name] * term for name, term in terms.items() if name in weights]
@@ -76,12 +84,16 @@ class Training(OwnLoss):
     def compile(self, *args, **kwargs):
         self.trackers.clear()
         self.trackers.extend(keras.metrics.Mean(name=name) for name in names_of(self))
+        check_known("coefficients", self.coefficients(), self.term_names)
         self.freeze_with_encoder()
         super().compile(*args, **kwargs)
 
+    def layers_beside(self, name):
+        return self.code.encoding_parts() if name == "encoder" else []
+
     def freeze_with_encoder(self):
         """Freeze the layers that encode beside a frozen encoder, and thaw them with it again."""
-        for i, part in enumerate(self.code.encoding_parts()):
+        for i, part in enumerate(self.layers_beside("encoder")):
             if not self.encoder.trainable and part.trainable:
                 part.trainable = False
                 self.frozen_with_encoder.add(i)
@@ -158,3 +170,13 @@ class Training(OwnLoss):
         step with the first `start_size` examples; in your own training loop, call it yourself."""
         encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
         self.code.start_from(x, encode)
+
+
+def check_known(method, weights, names):
+    """Raise unless the `weights` that `method` returned are those of terms."""
+    unknown = sorted(set(weights) - set(names))
+    if unknown:
+        raise ValueError(
+            f"`{method}` must name terms, which are {', '.join(names)}. Received: "
+            f"{', '.join(unknown)}. {nearest(unknown[0], names)}"
+        )

@@ -18,6 +18,7 @@ from keras_aevae.engine.inference import (
     is_pair,
     run_in_batches,
 )
+from keras_aevae.engine.noise import another_seed
 from keras_aevae.layers.past import step_by_step
 
 
@@ -105,7 +106,7 @@ class Verbs:
         return self.code.center(self.infer(inputs, training=False))
 
     def _encode_draw(self, inputs):
-        return self.code.draw(self.infer(inputs, training=False))["z"][:, 0]
+        return self.draw(self.infer(inputs, training=False), 1)["z"][:, 0]
 
     def _encode_mean(self, inputs):
         return self.infer(inputs, training=False)["z_mean"]
@@ -234,8 +235,7 @@ class Verbs:
             Array of shape (num_samples, *data_shape).
         """
         inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
-        # The noise of x has its own seed, far from that of z.
-        second = None if seed is None else (seed + 2**30) % 2**31
+        second = another_seed(seed, "noise of x")
         settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
         return self.run_decoder(inputs, noise, second, **settings)
 

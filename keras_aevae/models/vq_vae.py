@@ -86,7 +86,9 @@ class VQVAE(Autoencoder):
         return super().terms(x, outputs) | self.code.terms(outputs)
 
     def coefficients(self):
-        return {"reconstruction": 1.0, "codebook": 1.0, "commitment": self.number("commitment")}
+        own = {"codebook": 1.0, "commitment": self.number("commitment")}
+        names = self.quantizer.term_names
+        return {"reconstruction": 1.0, **{name: own[name] for name in names}}
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.perplexity.update_state(y_pred["indices"], sample_weight)
@@ -98,7 +100,7 @@ class VQVAE(Autoencoder):
         return self.run(self._encode_indices, inputs, batch_size=batch_size, verbose=verbose)
 
     def _encode_indices(self, inputs):
-        return self.code.draw(self.infer(inputs, training=False))["indices"][:, 0]
+        return self.draw(self.infer(inputs, training=False), 1)["indices"][:, 0]
 
     def decode_indices(self, indices, *, length=None, batch_size=128, verbose=0):
         """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape), of that
