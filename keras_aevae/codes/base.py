@@ -119,7 +119,14 @@ class Code(keras.layers.Layer):
 
     def get_prior(self, prior):
         """Return the prior that `prior` names, or `prior` itself."""
-        return get_prior(prior, self.latent_dim)
+        prior = get_prior(prior, self.latent_dim)
+        if prior.over != "vectors" or prior.latent_dim not in (None, self.latent_dim):
+            own = "" if prior.latent_dim is None else f" of {prior.latent_dim} dimensions"
+            raise ValueError(
+                f"`prior` must be one of vectors of {self.latent_dim} latent dimensions, as the "
+                f"codes are. Received: a {type(prior).__name__} of {prior.over}{own}."
+            )
+        return prior
 
     def prior_of(self, fitted):
         """Return the fitted prior, if `fitted` and there is one, else the model's own."""

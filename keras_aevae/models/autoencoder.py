@@ -56,7 +56,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             `keras_aevae.codes.Code`.
         prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
             models whose posterior has a density also a learned one: "gaussian_mixture",
-            "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
+            "vamp_prior"; or any `keras_aevae.distributions.Prior` of the code's dimensions.
         classes: for a model whose networks take a label beside x or z: the number n of labels, for
             0..n-1, or a list of them, integers or strings. The networks get it one-hot.
         condition_dim: for a model whose networks take a vector beside x or z: its length. Give this
@@ -157,6 +157,11 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         self.code.setup(
             features, self.latent_shape, prior, self.data_shape, self.likelihood.support
         )
+        # In the config a name stands for what was made of that name and has no settings: an object
+        # that was given, and a layer, are kept whole.
+        settled = isinstance(self.prior, keras.layers.Layer)
+        named = {"posterior": posterior} if settled else {"posterior": posterior, "prior": prior}
+        self.given_by_name = {k: name for k, name in named.items() if isinstance(name, str)}
         if self.code.prior.of_posteriors and self.condition is not None:
             raise ValueError(
                 f"A {type(self.code.prior).__name__} needs an encoder that gives q(z|u) of u "
@@ -339,9 +344,9 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             "decoder": serialize(self.decoder),
             "latent_dim": self.latent_dim,
             "likelihood": serialize(self.likelihood),
-            "posterior": self.code.identifier or serialize(self.code),
-            "prior": identifier_or_config(self.prior),
-            "seed": self.code.seed,
+            "posterior": self.given_by_name.get("posterior") or serialize(self.code),
+            "prior": self.given_by_name.get("prior") or serialize(self.prior),
+            "seed": self.seed,
             **({} if self.condition is None else self.condition.config()),
             "decoder_sees_x": self.past is not None,
             **self.numbers.config(),
