@@ -199,6 +199,13 @@ class Code(keras.layers.Layer):
         """The seed generators of the draws from q(z|x)."""
         return []
 
+    def start_noise(self, seed):
+        """Start the noise anew from the integer `seed`: that of the first generator from `seed`
+        itself, as if made with it, those of others from seeds far from it."""
+        for i, generator in enumerate(self.noise):
+            state = np.array([(seed + i * SEED_SPACING) % 2**31, 0])
+            generator.state.assign(ops.cast(state, generator.state.dtype))
+
     # Initialization from data, before the first training step.
 
     @property

@@ -11,6 +11,7 @@ import math
 import keras
 from keras import ops
 
+from keras_aevae._checks import check_seed
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
@@ -66,7 +67,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         x_dropout: probability with which each of these steps is hidden from the decoder in
             training, replaced by zeros; None for none. It is a number like a VAE's `beta`: a
             schedule will do, and it may be set at any time.
-        seed: integer seed of the posterior's noise, or None for a random one.
+        seed: integer seed of all the model's noise: of the draws from the posterior, unless a
+            `Code` was given with a seed of its own, which it keeps; and of the masks of
+            `x_dropout`. With None all of it has the `Code`'s seed, if it has one, else a random
+            one.
 
     Call arguments:
         inputs: data x, shape (batch, *data_shape); a conditional model takes the pair
@@ -153,6 +157,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             encoder, decoder, latent_dim, self.likelihood, self.condition_dim, decoder_sees_x
         )
         self.latent_dim = math.prod(self.latent_shape)
+        seed = None if seed is None else check_seed(seed)
         self.code = get_code(posterior, seed)
         self.code.setup(
             features, self.latent_shape, prior, self.data_shape, self.likelihood.support
@@ -174,8 +179,11 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
                 f"leave it out. Received: x_dropout={x_dropout!r}, decoder_sees_x=False."
             )
         self.x_dropout = x_dropout
+        self.seed = self.code.seed if seed is None else seed
+        if self.seed is not None and self.code.seed is None:
+            self.code.start_noise(self.seed)
         # Masks of a seed of their own, far from that of the draws of z.
-        own_seed = None if self.code.seed is None else (self.code.seed + 2**30) % 2**31
+        own_seed = None if self.seed is None else (self.seed + 2**30) % 2**31
         self.past = Past(own_seed) if decoder_sees_x else None
         self.trackers = []
         self.frozen_with_encoder = set()
