@@ -366,10 +366,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         deserialize = functools.partial(
             keras.saving.deserialize_keras_object, custom_objects=custom_objects
         )
-        parts = {
-            name: deserialize(value) if isinstance(value, dict) else value
-            for name, value in config.items()
-        }
+        parts = deserialized(config, deserialize)
         fitted = parts.pop("fitted_prior", None)
         model = cls(**parts)
         model.set_prior(fitted)
@@ -383,8 +380,22 @@ def join(*tensors):
     return tensors if len(tensors) > 1 else tensors[0]
 
 
-def identifier_or_config(prior):
-    """Return a prior's entry in a config: a fixed prior's name, a learned prior's config."""
-    if isinstance(prior, keras.layers.Layer):
-        return keras.saving.serialize_keras_object(prior)
-    return prior.identifier
+# What Keras writes for an object; and, without the last two, for arrays and the like (`__numpy__`).
+KEYS_OF_OBJECT = {"class_name", "config", "module", "registered_name"}
+
+
+def deserialized(value, deserialize):
+    """Return `value`, an argument in a config, with all objects in it made by `deserialize`, in
+    lists and dicts of any depth. Other dicts stay what they are, whatever their keys."""
+    if isinstance(value, (list, tuple)):
+        made = [deserialized(each, deserialize) for each in value]
+        return tuple(made) if isinstance(value, tuple) else made
+    if not isinstance(value, dict):
+        return value
+    if KEYS_OF_OBJECT <= set(value) or is_mark(value.get("class_name")):
+        return deserialize(value)
+    return {name: deserialized(each, deserialize) for name, each in value.items()}
+
+
+def is_mark(name):
+    return isinstance(name, str) and name.startswith("__") and name.endswith("__")
