@@ -13,7 +13,8 @@ SHAPE, LATENT = (8, 8, 1), 3
 
 @dataclasses.dataclass
 class Row:
-    """A class, and what it needs: `parts()` makes fresh layers, since each belongs to one model."""
+    """A class, and what it needs: `parts()` makes fresh layers, since each belongs to one model;
+    `networks` has the function that makes the networks, and its arguments, such as `latent_dim`."""
 
     cls: type
     settings: dict = dataclasses.field(default_factory=dict)
@@ -125,12 +126,8 @@ def build(row, shape=SHAPE, network=ka.networks.mlp, **changes):
     arguments = dict(own.networks)
     network = arguments.pop("network", network)
     size = {"hidden": (32,)} if network is ka.networks.mlp else {"filters": (4, 8), "hidden": 16}
-    encoder, decoder = network(
-        shape,
-        LATENT,
-        outputs_per_value=likelihood.outputs_per_value,
-        **{**size, **arguments},
-    )
+    sizes = {"latent_dim": LATENT, "outputs_per_value": likelihood.outputs_per_value, **size}
+    encoder, decoder = network(shape, **{**sizes, **arguments})
     return own.cls(encoder, decoder, **{**settings, "likelihood": likelihood})
 
 

@@ -5,8 +5,9 @@ from keras_aevae.codes.base import Code
 from keras_aevae.codes.codebook import CodebookCode
 from keras_aevae.codes.gaussian import GaussianCode
 from keras_aevae.codes.point import PointCode
+from keras_aevae.codes.reparameterized import ReparameterizedCode
 
-__all__ = ["Code", "CodebookCode", "GaussianCode", "PointCode"]
+__all__ = ["Code", "CodebookCode", "GaussianCode", "PointCode", "ReparameterizedCode"]
 
 CODES = {
     "point": lambda seed: PointCode(),

@@ -3,13 +3,15 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import FittedMixture, Prior, get_prior
+from keras_aevae.engine.replicas import SEED_SPACING
 
-# Priors of vectors that `fit_prior` makes from a name.
-FITTED = {"gaussian": {"num_components": 1}, "gaussian_mixture": {}}
+# The priors that can be fitted to vectors in a space without holes, by name: the settings of each.
+TO_VECTORS = {"gaussian": {"num_components": 1}, "gaussian_mixture": {}}
 
 
 class Code(keras.layers.Layer):
@@ -23,7 +25,9 @@ class Code(keras.layers.Layer):
     steps are float32, whatever the dtype policy, and in nats.
 
     A subclass defines `stores`, `inferred`, `infer`, `draw` and `center`; also `q`, `kl` and
-    `log_ratio` if q(z|x) has a density; and whatever else differs.
+    `log_ratio` if q(z|x) has a density (`ReparameterizedCode` does this for any family of
+    distributions); and whatever else differs. A prior can be fitted afterwards if `fitted_priors`
+    names it: `TO_VECTORS` where a Gaussian or a mixture of them is a density of the codes.
     """
 
     # "point", "distribution" or "codebook": how an input is stored.
@@ -31,10 +35,14 @@ class Code(keras.layers.Layer):
     # The names of the outputs of `infer`, and of `draw`.
     inferred = ()
     drawn = ("z",)
-    # The name that stands for a code without settings in a config; None if its config is needed.
-    identifier = None
+    # The family of q(z|x), a class of distributions, if it is one; then `inferred` has `z_` before
+    # the name of each of its parameters.
+    family = None
+    # The names of the priors that `fit_prior` makes for these codes.
+    fitted_priors = ()
     # Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
     exact_kl = False
+    # The seed of its noise, if it was given one.
     seed = None
 
     def __init__(self, **kwargs):
@@ -119,7 +127,14 @@ class Code(keras.layers.Layer):
 
     def get_prior(self, prior):
         """Return the prior that `prior` names, or `prior` itself."""
-        return get_prior(prior, self.latent_dim)
+        prior = get_prior(prior, self.latent_dim)
+        if prior.over != "vectors" or prior.latent_dim not in (None, self.latent_dim):
+            own = "" if prior.latent_dim is None else f" of {prior.latent_dim} dimensions"
+            raise ValueError(
+                f"`prior` must be one of vectors of {self.latent_dim} latent dimensions, as the "
+                f"codes are. Received: a {type(prior).__name__} of {prior.over}{own}."
+            )
+        return prior
 
     def prior_of(self, fitted):
         """Return the fitted prior, if `fitted` and there is one, else the model's own."""
@@ -145,13 +160,30 @@ class Code(keras.layers.Layer):
     def fittable(self, prior, settings):
         """Return `(prior, settings of its fit)` for `fit_prior`: `prior` itself, or a new prior of
         that name, made with its own part of `settings`."""
-        if isinstance(prior, Prior):
-            return prior, settings
-        components = FITTED[check_name("prior", prior, FITTED)]
-        return FittedMixture(**{**components, **settings, "latent_dim": self.latent_dim}), {}
+        self.check_fitted_priors(prior)
+        if not isinstance(prior, Prior):
+            return self.make_fitted(check_name("prior", prior, self.fitted_priors), settings)
+        self.check_fitted(prior)
+        return prior, settings
+
+    def check_fitted_priors(self, prior):
+        """Raise an error if no prior can be fitted to these codes."""
+        if not self.fitted_priors:
+            raise ValueError(
+                f"No prior can be fitted to the codes of a {type(self).__name__} afterwards: it "
+                f"names none in `fitted_priors`. Received: prior={prior!r}. Sample from the "
+                "model's own prior."
+            )
+
+    def make_fitted(self, name, settings):
+        """Return a new prior of that name, which is in `fitted_priors`, and the part of `settings`
+        that is for its fit."""
+        settings = {**TO_VECTORS[name], **settings, "latent_dim": self.latent_dim}
+        return FittedMixture(**settings), {}
 
     def check_fitted(self, prior):
-        """Raise an error unless `prior` is a prior of this code's vectors."""
+        """Raise an error unless `prior`, an object, can be fitted to these codes."""
+        self.check_fitted_priors(prior)
         if not isinstance(prior, FittedMixture) or prior.latent_dim != self.latent_dim:
             raise ValueError(
                 f"`prior` must be a FittedMixture of {self.latent_dim} latent dimensions, such as "
@@ -166,6 +198,13 @@ class Code(keras.layers.Layer):
     def noise(self):
         """The seed generators of the draws from q(z|x)."""
         return []
+
+    def start_noise(self, seed):
+        """Start the noise anew from the integer `seed`: that of the first generator from `seed`
+        itself, as if made with it, those of others from seeds far from it."""
+        for i, generator in enumerate(self.noise):
+            state = np.array([(seed + i * SEED_SPACING) % 2**31, 0])
+            generator.state.assign(ops.cast(state, generator.state.dtype))
 
     # Initialization from data, before the first training step.
 

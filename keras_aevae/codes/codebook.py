@@ -3,10 +3,9 @@
 import keras
 from keras import ops
 
-from keras_aevae._checks import check_name
 from keras_aevae.codes.base import draws_first, for_each_draw
 from keras_aevae.codes.point import PointCode
-from keras_aevae.distributions import AutoregressivePrior, Prior, UniformIndices
+from keras_aevae.distributions import AutoregressivePrior, UniformIndices
 from keras_aevae.layers import VectorQuantizer
 
 
@@ -36,7 +35,7 @@ class CodebookCode(PointCode):
 
     stores = "codebook"
     drawn = ("z", "indices")
-    identifier = None
+    fitted_priors = ("autoregressive",)
     # By k-means, the codebook starts at the centres of the encoder's outputs.
     start_size = 1024
 
@@ -92,10 +91,7 @@ class CodebookCode(PointCode):
     def start_from(self, x, encode):
         self.quantizer.start_from(encode(x).reshape(-1, *self.latent_shape))
 
-    def fittable(self, prior, settings):
-        if isinstance(prior, Prior):
-            return prior, settings
-        check_name("prior", prior, ("autoregressive",))
+    def make_fitted(self, name, settings):
         own = {k: v for k, v in settings.items() if k in AutoregressivePrior.settings}
         made = AutoregressivePrior(self.quantizer.num_codes, self.grid, **own)
         made.compile()

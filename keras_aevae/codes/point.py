@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_aevae.codes.base import Code, for_each_draw
+from keras_aevae.codes.base import TO_VECTORS, Code, for_each_draw
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -25,7 +25,7 @@ class PointCode(Code):
 
     stores = "point"
     inferred = ("z_mean",)
-    identifier = "point"
+    fitted_priors = tuple(TO_VECTORS)
 
     def make(self):
         self.make_head(self.latent_shape[-1])

@@ -1,6 +1,6 @@
 """Posteriors q(z|x), priors p(z) and likelihoods p(x|z)."""
 
-from keras_aevae._checks import check_name
+from keras_aevae._checks import check_name, nearest
 from keras_aevae.distributions.autoregressive_prior import AutoregressivePrior
 from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.bernoulli import Bernoulli
@@ -13,7 +13,7 @@ from keras_aevae.distributions.likelihood import Likelihood
 from keras_aevae.distributions.mixture import Mixture
 from keras_aevae.distributions.multivariate_gaussian import MultivariateGaussian
 from keras_aevae.distributions.point import Point
-from keras_aevae.distributions.prior import LearnedPrior, Prior
+from keras_aevae.distributions.prior import FixedPrior, LearnedPrior, Prior
 from keras_aevae.distributions.uniform_indices import UniformIndices
 from keras_aevae.distributions.vamp_prior import VampPrior
 
@@ -25,6 +25,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "FittedMixture",
+    "FixedPrior",
     "Gaussian",
     "GaussianMixture",
     "LearnedPrior",
@@ -58,16 +59,24 @@ LIKELIHOODS = {
 
 
 def get_posterior(identifier):
-    """Return the posterior family named by `identifier`: 'point' or 'diagonal_gaussian'."""
+    """Return the posterior family named by `identifier`: 'point' or 'diagonal_gaussian'; or
+    `identifier` itself, if it is a subclass of `Distribution`."""
+    if isinstance(identifier, type) and issubclass(identifier, Distribution):
+        return identifier
     return POSTERIORS[check_name("posterior", identifier, POSTERIORS)]
 
 
 def get_prior(identifier, latent_dim):
     """Return the prior named by `identifier`, for codes of `latent_dim` dimensions, or `identifier`
-    itself if it is a prior."""
-    if isinstance(identifier, LearnedPrior):
+    itself if it is a `Prior`."""
+    if isinstance(identifier, Prior):
         return identifier
-    return PRIORS[check_name("prior", identifier, PRIORS)](latent_dim)
+    if not isinstance(identifier, str) or identifier not in PRIORS:
+        raise ValueError(
+            f"Unknown `prior`. Received: prior={identifier!r}. {nearest(identifier, PRIORS)} An "
+            "object will do, too: any keras_aevae.distributions.Prior."
+        )
+    return PRIORS[identifier](latent_dim)
 
 
 def get_likelihood(identifier):

@@ -63,6 +63,7 @@ class AutoregressivePrior(Prior, OwnLoss):
     ```
     """
 
+    over = "indices"
     # Constructor arguments that don't follow from the codebook.
     settings = ("width", "depth", "num_heads", "dropout", "seed")
     about_loss = "The loss is -log p, the model's own: leave it out."

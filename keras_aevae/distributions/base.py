@@ -22,7 +22,9 @@ class Distribution:
 
     A family that can be a posterior q(z|x) also defines how it is made from the unconstrained
     outputs of a network: `parameters` names its parameters, `raw_size(latent_dim)` returns how many
-    outputs it needs, and `parameterize(raw)` turns them into its parameters, by name.
+    outputs it needs, and `parameterize(raw)` turns them into its parameters, by name. If its KL to
+    some distributions is known by dimension, `has_kl_to` says to which, and `kl_per_dimension`
+    computes it.
     """
 
     parameters = ()
@@ -55,12 +57,23 @@ class Distribution:
         """
         raise NotImplementedError
 
+    @classmethod
+    def has_kl_to(cls, other):
+        """Return whether `kl_per_dimension(other)` is known."""
+        return False
+
+    def kl_per_dimension(self, other):
+        """Return KL(self || other) of each dimension, in nats, shape (..., latent_dim)."""
+        raise NotImplementedError
+
     def kl(self, other, sample=None):
         """Return KL(self || other) in nats, shape (...), in closed form if there is one.
 
         Otherwise return the Monte Carlo estimate `log self(z) - log other(z)` at `sample`, a draw z
         from `self`: it is unbiased, and may be negative.
         """
+        if self.has_kl_to(other):
+            return ops.sum(self.kl_per_dimension(other), axis=-1)
         if sample is None:
             raise ValueError(
                 f"KL({type(self).__name__} || {type(other).__name__}) has no closed form. Pass "

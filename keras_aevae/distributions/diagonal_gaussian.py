@@ -3,10 +3,11 @@
 Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
 """
 
+import keras
 from keras import ops
 
 from keras_aevae.distributions.base import LOG_2PI, Distribution, as_float32
-from keras_aevae.distributions.prior import Prior
+from keras_aevae.distributions.prior import FixedPrior
 from keras_aevae.engine.noise import normal
 
 LOG_VAR_BOUND = 15.0
@@ -88,6 +89,10 @@ class DiagonalGaussian(Distribution):
         shape = (*sample_shape, *ops.shape(self.mean + std))
         return self.mean + std * normal(shape, seed)
 
+    @classmethod
+    def has_kl_to(cls, other):
+        return isinstance(other, DiagonalGaussian)
+
     def kl_per_dimension(self, other):
         """Return KL(self || other) of each dimension, in nats, shape (..., latent_dim).
 
@@ -98,13 +103,9 @@ class DiagonalGaussian(Distribution):
         ratio = (ops.exp(self.log_var) + squared) * ops.exp(-other.log_var)
         return 0.5 * (ratio - 1.0 - self.log_var + other.log_var)
 
-    def kl(self, other, sample=None):
-        if isinstance(other, DiagonalGaussian):
-            return ops.sum(self.kl_per_dimension(other), axis=-1)
-        return super().kl(other, sample)
 
-
-class StandardNormal(Prior, DiagonalGaussian):
+@keras.saving.register_keras_serializable(package="keras_aevae")
+class StandardNormal(FixedPrior, DiagonalGaussian):
     """N(0, I) in `latent_dim` dimensions: the usual prior.
 
     Args:
@@ -118,17 +119,6 @@ class StandardNormal(Prior, DiagonalGaussian):
     ```
     """
 
-    identifier = "standard_normal"
-
-    def __init__(self, latent_dim):
-        self.latent_dim = latent_dim
-
-    def tensors(self, posterior_at=None):
-        return []
-
-    def made_of(self, tensors, q=None):
-        return self
-
     @property
     def mean(self):
         return ops.zeros((self.latent_dim,), dtype="float32")
@@ -136,3 +126,8 @@ class StandardNormal(Prior, DiagonalGaussian):
     @property
     def log_var(self):
         return ops.zeros((self.latent_dim,), dtype="float32")
+
+
+def is_standard_normal(prior):
+    """Return whether `prior` is N(0, I); a subclass of `StandardNormal` may be another Gaussian."""
+    return type(prior) is StandardNormal

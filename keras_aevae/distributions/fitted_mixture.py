@@ -51,6 +51,8 @@ class FittedMixture(Prior, keras.layers.Layer):
         self.means = weight("means", n, self.latent_dim)
         self.scales = weight("scales", n, self.latent_dim, self.latent_dim)
         self.logits = weight("logits", n)
+        # Until it is fitted, each component is N(0, I).
+        self.scales.assign(np.tile(np.eye(self.latent_dim), (n, 1, 1)))
         self.built = True
 
     def fit(self, codes, verbose=0):

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_aevae._checks import check_positive_integer
+
 
 class Prior:
     """p(z): fixed, learned with the model, or fitted to a trained model's codes afterwards.
@@ -9,8 +11,15 @@ class Prior:
     The current p(z) is a `Distribution`, a value object: `made_of(tensors(...))`.
 
     A subclass defines `tensors` and `made_of`; `setup` if it has weights that depend on the model,
-    and `fit` if it is fitted afterwards.
+    and `fit` if it is fitted afterwards. If it is no Keras layer, it defines `get_config` and
+    `from_config`, too, and is registered with `keras.saving.register_keras_serializable`: a model
+    that was given a prior as an object, not by a name, keeps its config.
     """
+
+    # What it is a distribution of: "vectors", or the "indices" of codes.
+    over = "vectors"
+    # Number of dimensions of the vectors; None if it takes that of its model.
+    latent_dim = None
 
     # Number of training examples that `start_from` needs.
     start_size = 0
@@ -31,6 +40,52 @@ class Prior:
         """Return p(z) as a `Distribution`, from the result of `tensors`. `q` makes a posterior of
         the parameters that a code inferred."""
         raise NotImplementedError
+
+
+class FixedPrior(Prior):
+    """A prior without weights, which is itself the distribution.
+
+    Derive from it and from a `Distribution`, in this order, and define the properties that are the
+    family's parameters, each of shape (latent_dim,).
+
+    Good for: priors of another shape or scale than N(0, I). Misleads when its KL is compared with
+    that under another prior.
+
+    Args:
+        latent_dim: number of latent dimensions.
+
+    Example:
+
+    ```python
+    import keras
+    from keras import ops
+    from keras_aevae import VAE, networks
+    from keras_aevae.distributions import DiagonalGaussian, FixedPrior
+
+    @keras.saving.register_keras_serializable(package="mine")
+    class WideNormal(FixedPrior, DiagonalGaussian):
+        mean = property(lambda self: ops.zeros((self.latent_dim,)))
+        log_var = property(lambda self: ops.full((self.latent_dim,), 2.0))
+
+    vae = VAE(*networks.mlp((8, 8, 1), latent_dim=2), prior=WideNormal(2))
+    ```
+    """
+
+    def __init__(self, latent_dim):
+        self.latent_dim = check_positive_integer("latent_dim", latent_dim)
+
+    def tensors(self, posterior_at=None):
+        return []
+
+    def made_of(self, tensors, q=None):
+        return self
+
+    def get_config(self):
+        return {"latent_dim": self.latent_dim}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 class LearnedPrior(Prior, keras.layers.Layer):

@@ -28,7 +28,7 @@ class UniformIndices(Prior, Distribution):
     ```
     """
 
-    identifier = "uniform"
+    over = "indices"
 
     def __init__(self, num_codes, grid):
         self.num_codes, self.grid = num_codes, tuple(grid)

@@ -168,8 +168,7 @@ def repeatable(model, seed):
     before."""
     states = [generator.state for generator in model.code.noise]
     before = [keras.ops.convert_to_numpy(state.value).copy() for state in states]
-    for state in states:
-        state.assign(keras.ops.cast(np.array([seed, 0]), state.dtype))
+    model.code.start_noise(seed)
     try:
         yield
     finally:

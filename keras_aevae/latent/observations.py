@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.distributions import FittedMixture, StandardNormal
+from keras_aevae.distributions import DiagonalGaussian, FittedMixture, LearnedPrior
+from keras_aevae.distributions.diagonal_gaussian import is_standard_normal
 from keras_aevae.latent import measures
 from keras_aevae.latent.data import flatten
 from keras_aevae.latent.measures._values import spaced
@@ -184,13 +185,19 @@ class Observations:
     def posterior(self):
         """Return the mean and the log-variance, (n, latent_dim) each, of a VAE under N(0, I)."""
         self.check_density()
-        if not isinstance(self.model.prior, StandardNormal):
+        code = self.model.code
+        if code.family is None or not issubclass(code.family, DiagonalGaussian):
+            raise ValueError("its posteriors aren't Gaussians with a diagonal covariance")
+        if isinstance(code.prior, LearnedPrior):
             raise ValueError("its prior is learned")
+        if not is_standard_normal(code.prior):
+            raise ValueError("its prior isn't N(0, I)")
         inputs = self.data.x_test
         if self.model.condition_dim:
             inputs = self.model.check_inputs(inputs, self.data.y_test)
         inferred = self.model.run(self.model.posterior_at, inputs, batch_size=BATCH_SIZE, verbose=0)
-        return inferred["z_mean"], inferred["z_log_var"]
+        q = code.q(inferred)
+        return keras.ops.convert_to_numpy(q.mean), keras.ops.convert_to_numpy(q.log_var)
 
     @kept
     def kl_split(self, part):

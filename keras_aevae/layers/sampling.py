@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_seed
-from keras_aevae.distributions import get_posterior
+from keras_aevae.distributions import POSTERIORS, get_posterior
 from keras_aevae.engine import replicas
 
 
@@ -18,7 +18,9 @@ class Sampling(keras.layers.Layer):
     It also samples in inference: use the mean itself if you want no noise.
 
     Args:
-        distribution: name of the posterior family, such as "diagonal_gaussian".
+        distribution: name of the posterior family, such as "diagonal_gaussian"; or a family of your
+            own, a subclass of `keras_aevae.distributions.Distribution`. A layer of the latter has
+            no config; a `keras_aevae.codes.ReparameterizedCode`, which contains one, has.
         seed: integer, or None for a random one (which `keras.utils.set_random_seed` fixes). The
             torch backend adds a counter to it, so neighbouring seeds overlap there: keep the seeds
             of different layers far apart.
@@ -48,7 +50,7 @@ class Sampling(keras.layers.Layer):
         # No autocast: the log-variance keeps its 32 bits up to the exp.
         super().__init__(autocast=False, **kwargs)
         self.family = get_posterior(distribution)
-        self.distribution = distribution
+        self.distribution = {family: name for name, family in POSTERIORS.items()}.get(self.family)
         self.seed = None if seed is None else check_seed(seed)
         self.seed_generator = replicas.SeedGenerator(self.seed)
         self.built = True
@@ -67,7 +69,7 @@ class Sampling(keras.layers.Layer):
         if not is_list or len(parameters) != len(self.family.parameters):
             received = f"{len(parameters)} tensors" if is_list else "no list"
             raise ValueError(
-                f"Sampling({self.distribution!r}) takes a list of tensors: "
+                f"Sampling({self.distribution or self.family.__name__!r}) takes a list of tensors: "
                 f"[{', '.join(self.family.parameters)}]. Received: {received}."
             )
 
@@ -81,4 +83,10 @@ class Sampling(keras.layers.Layer):
         return (batch, *event) if num_samples is None else (batch, num_samples, *event)
 
     def get_config(self):
+        if self.distribution is None:
+            raise ValueError(
+                "Only a Sampling of a family with a name has a config: "
+                f"{', '.join(map(repr, POSTERIORS))}. Received: one of {self.family.__name__}. Use "
+                "a keras_aevae.codes.ReparameterizedCode of that family."
+            )
         return {**super().get_config(), "distribution": self.distribution, "seed": self.seed}

@@ -11,6 +11,7 @@ import math
 import keras
 from keras import ops
 
+from keras_aevae._checks import check_seed
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
@@ -56,7 +57,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             `keras_aevae.codes.Code`.
         prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
             models whose posterior has a density also a learned one: "gaussian_mixture",
-            "vamp_prior", or a `keras_aevae.distributions.LearnedPrior`.
+            "vamp_prior"; or any `keras_aevae.distributions.Prior` of the code's dimensions.
         classes: for a model whose networks take a label beside x or z: the number n of labels, for
             0..n-1, or a list of them, integers or strings. The networks get it one-hot.
         condition_dim: for a model whose networks take a vector beside x or z: its length. Give this
@@ -66,7 +67,10 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         x_dropout: probability with which each of these steps is hidden from the decoder in
             training, replaced by zeros; None for none. It is a number like a VAE's `beta`: a
             schedule will do, and it may be set at any time.
-        seed: integer seed of the posterior's noise, or None for a random one.
+        seed: integer seed of all the model's noise: of the draws from the posterior, unless a
+            `Code` was given with a seed of its own, which it keeps; and of the masks of
+            `x_dropout`. With None all of it has the `Code`'s seed, if it has one, else a random
+            one.
 
     Call arguments:
         inputs: data x, shape (batch, *data_shape); a conditional model takes the pair
@@ -153,10 +157,16 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             encoder, decoder, latent_dim, self.likelihood, self.condition_dim, decoder_sees_x
         )
         self.latent_dim = math.prod(self.latent_shape)
+        seed = None if seed is None else check_seed(seed)
         self.code = get_code(posterior, seed)
         self.code.setup(
             features, self.latent_shape, prior, self.data_shape, self.likelihood.support
         )
+        # In the config a name stands for what was made of that name and has no settings: an object
+        # that was given, and a layer, are kept whole.
+        settled = isinstance(self.prior, keras.layers.Layer)
+        named = {"posterior": posterior} if settled else {"posterior": posterior, "prior": prior}
+        self.given_by_name = {k: name for k, name in named.items() if isinstance(name, str)}
         if self.code.prior.of_posteriors and self.condition is not None:
             raise ValueError(
                 f"A {type(self.code.prior).__name__} needs an encoder that gives q(z|u) of u "
@@ -169,8 +179,11 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
                 f"leave it out. Received: x_dropout={x_dropout!r}, decoder_sees_x=False."
             )
         self.x_dropout = x_dropout
+        self.seed = self.code.seed if seed is None else seed
+        if self.seed is not None and self.code.seed is None:
+            self.code.start_noise(self.seed)
         # Masks of a seed of their own, far from that of the draws of z.
-        own_seed = None if self.code.seed is None else (self.code.seed + 2**30) % 2**31
+        own_seed = None if self.seed is None else (self.seed + 2**30) % 2**31
         self.past = Past(own_seed) if decoder_sees_x else None
         self.trackers = []
         self.frozen_with_encoder = set()
@@ -344,9 +357,9 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
             "decoder": serialize(self.decoder),
             "latent_dim": self.latent_dim,
             "likelihood": serialize(self.likelihood),
-            "posterior": self.code.identifier or serialize(self.code),
-            "prior": identifier_or_config(self.prior),
-            "seed": self.code.seed,
+            "posterior": self.given_by_name.get("posterior") or serialize(self.code),
+            "prior": self.given_by_name.get("prior") or serialize(self.prior),
+            "seed": self.seed,
             **({} if self.condition is None else self.condition.config()),
             "decoder_sees_x": self.past is not None,
             **self.numbers.config(),
@@ -358,10 +371,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         deserialize = functools.partial(
             keras.saving.deserialize_keras_object, custom_objects=custom_objects
         )
-        parts = {
-            name: deserialize(value) if isinstance(value, dict) else value
-            for name, value in config.items()
-        }
+        parts = deserialized(config, deserialize)
         fitted = parts.pop("fitted_prior", None)
         model = cls(**parts)
         model.set_prior(fitted)
@@ -375,8 +385,22 @@ def join(*tensors):
     return tensors if len(tensors) > 1 else tensors[0]
 
 
-def identifier_or_config(prior):
-    """Return a prior's entry in a config: a fixed prior's name, a learned prior's config."""
-    if isinstance(prior, keras.layers.Layer):
-        return keras.saving.serialize_keras_object(prior)
-    return prior.identifier
+# What Keras writes for an object; and, without the last two, for arrays and the like (`__numpy__`).
+KEYS_OF_OBJECT = {"class_name", "config", "module", "registered_name"}
+
+
+def deserialized(value, deserialize):
+    """Return `value`, an argument in a config, with all objects in it made by `deserialize`, in
+    lists and dicts of any depth. Other dicts stay what they are, whatever their keys."""
+    if isinstance(value, (list, tuple)):
+        made = [deserialized(each, deserialize) for each in value]
+        return tuple(made) if isinstance(value, tuple) else made
+    if not isinstance(value, dict):
+        return value
+    if KEYS_OF_OBJECT <= set(value) or is_mark(value.get("class_name")):
+        return deserialize(value)
+    return {name: deserialized(each, deserialize) for name, each in value.items()}
+
+
+def is_mark(name):
+    return isinstance(name, str) and name.startswith("__") and name.endswith("__")

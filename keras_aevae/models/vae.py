@@ -96,8 +96,10 @@ class VAE(Autoencoder):
         self.free_bits = free_bits
         if self.free_bits is not None and not self.code.exact_kl:
             raise ValueError(
-                "`free_bits` need a KL by dimension, which a learned prior doesn't have: leave "
-                f"them out, or use prior='standard_normal'. Received: free_bits={free_bits!r}."
+                "`free_bits` need a KL by dimension, which this posterior doesn't have to this "
+                "prior, or to any learned one: leave them out, or use prior='standard_normal'. "
+                f"Received: free_bits={free_bits!r}, {type(self.code).__name__}, "
+                f"{type(self.prior).__name__}."
             )
         self.num_samples = check_positive_integer(
             "num_samples", num_samples, "1 is one draw from each posterior."

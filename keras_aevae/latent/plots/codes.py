@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_aevae.distributions import StandardNormal
+from keras_aevae.distributions.diagonal_gaussian import is_standard_normal
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import COLOURS, INK, WIDTH, panels
@@ -84,7 +84,7 @@ def draw(axes, model, x, labels, kinds, settings):
                 label=name,
             )
     clouds(axes, model, x, basis, examples, settings)
-    if isinstance(model.prior, StandardNormal):
+    if is_standard_normal(model.prior):
         prior_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(axis_names[0])

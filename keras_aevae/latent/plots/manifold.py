@@ -5,7 +5,7 @@ from statistics import NormalDist
 import numpy as np
 
 from keras_aevae._checks import check_number, check_positive_integer
-from keras_aevae.distributions import StandardNormal
+from keras_aevae.distributions.diagonal_gaussian import is_standard_normal
 from keras_aevae.latent.plots._condition import condition_setting
 from keras_aevae.latent.plots._figure import GREY, WIDTH, panels
 from keras_aevae.latent.plots._images import check_images, montage, show
@@ -73,7 +73,7 @@ def plane(name, model, codes, size, extent):
             f"{name!r} with latent_dim={model.latent_dim}. `plots.traversals` draws a line."
         )
     if codes is None:
-        if model.latent_dim > 2 or not isinstance(model.prior, StandardNormal):
+        if model.latent_dim > 2 or not is_standard_normal(model.prior):
             raise ValueError(
                 "`codes` are needed, unless the latent space has 2 dimensions and the prior is "
                 f"N(0, I). Received: codes=None for {name!r} with latent_dim={model.latent_dim} "
