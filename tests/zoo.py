@@ -21,6 +21,8 @@ class Row:
     networks: dict = dataclasses.field(default_factory=dict)
     # The condition of the n-th example, for conditional models.
     condition: callable = None
+    # What `fit_prior` takes: a mixture, and one of its components.
+    fitted: tuple = ("gaussian_mixture", "gaussian")
 
 
 def mixture():
@@ -77,6 +79,9 @@ ZOO = {
         ka.VAE, {"decoder_sees_x": True, "x_dropout": 0.2}, networks={"network": causal}
     ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
+    "HypersphericalVAE": Row(
+        ka.HypersphericalVAE, fitted=("von_mises_fisher_mixture", "von_mises_fisher")
+    ),
     "Autoencoder, told a class": Row(
         ka.Autoencoder,
         {"classes": 10},
