@@ -104,14 +104,16 @@ class VonMisesFisher(Distribution):
         return ops.where(kappa < self.latent_dim, small, large)
 
     def sample(self, sample_shape=(), seed=None):
-        # Two draws from one integer seed would be dependent.
-        second = (seed + 2**30) % 2**31 if isinstance(seed, int) else seed
+        # Two draws from one integer seed would be dependent; and 2^30 further is a mixture's seed.
+        second = (seed + 2**29) % 2**31 if isinstance(seed, int) else seed
         shape = (*sample_shape, *ops.shape(self.mean_direction)[:-1])
         angle = self.sample_angle(shape, seed)[..., None]
         # A unit vector orthogonal to the mean direction, which carries it along where it turns.
         noise = normal((*shape, self.latent_dim), second)
         mean = ops.stop_gradient(self.mean_direction)
-        tangent = ops.stop_gradient(direction(without(mean, noise)))
+        tangent = direction(without(mean, noise))
+        # Again: if the noise lies along the mean direction, what is left is much of it rounding.
+        tangent = ops.stop_gradient(direction(without(mean, tangent)))
         tangent = without(self.mean_direction, tangent)
         return ops.cos(angle) * self.mean_direction + ops.sin(angle) * tangent
 
