@@ -86,8 +86,8 @@ class FittedVonMisesFisher(Prior, keras.layers.Layer):
             self.maximize(codes, share)
             p = self.distribution()
             each = p.components.log_prob_of_each(codes) + ops.log_softmax(p.logits)
-            share = ops.convert_to_numpy(ops.softmax(each, axis=-1))
-            now = float(ops.mean(ops.logsumexp(each, axis=-1)))
+            total = ops.logsumexp(each, axis=-1, keepdims=True)
+            share, now = ops.convert_to_numpy(ops.exp(each - total)), float(ops.mean(total))
             if now - before < SMALLEST_GAIN:
                 break
             before = now
