@@ -26,8 +26,8 @@ class VonMisesFisherCode(Code):
 
     Davidson et al. 2018, https://arxiv.org/abs/1804.00891. One dense layer turns features into the
     unit vector `z_mean`, shape (batch, latent_dim), and `z_concentration`, shape (batch,). Good
-    for: codes that are directions, without a centre to which a prior pulls them. Misleads in more
-    than about 20 dimensions, where one concentration for all directions is too little.
+    for: codes that are directions, without a centre to which a prior pulls them. Misleads in
+    many dimensions, where one concentration for all directions is too little.
 
     The KL to the uniform prior has one part, so `free_bits` are nats of the whole code. The decoder
     is given unit vectors: other codes, such as those on a straight path, are first projected onto

@@ -120,7 +120,7 @@ class FittedVonMisesFisher(Prior, keras.layers.Layer):
 def concentration_of(length, dimension):
     """Return the concentrations at which the mean has these lengths, an array of 0 to 1."""
     r = np.clip(length, 1e-6, 1 - 1e-6)
-    kappa = r * (dimension - r**2) / (1 - r**2)  # equation 4.4 of Banerjee et al., an approximation
+    kappa = r * (dimension - r**2) / (1 - r**2)  # Banerjee et al., section 4: a start
     # A = r, solved for one kappa of its equation: each way is a contraction on its side.
     for _ in range(20):
         mean = sphere_mean(ops.cast(kappa, "float32"), dimension)

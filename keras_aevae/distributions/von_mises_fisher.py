@@ -40,8 +40,9 @@ class VonMisesFisher(Distribution):
 
     Draws are exact, to float32: Wood's rejection sampler with a fixed number of proposals. Their
     gradient with respect to kappa is that of the inverse of the angle's distribution function at a
-    constant level (implicit reparameterisation), by quadrature, so that no correction term is
-    needed (as in equation 17 of Davidson et al.). Only the first derivative of a draw is right.
+    constant level (implicit reparameterisation), by quadrature: the correction term of
+    Davidson et al., which takes the loss, isn't needed. Only the first derivative of a draw is
+    right.
 
     Args:
         mean_direction: unit vectors, shape (..., latent_dim), latent_dim >= 2.

@@ -13,14 +13,15 @@ class HypersphericalVAE(VAE):
     """A VAE whose codes lie on the unit sphere, where the prior is uniform.
 
         q(z|x) = vMF(z; mu(x), kappa(x)),   p(z) = 1 / area of the sphere
-        KL(q(z|x) || p(z)) = kappa A(kappa) - log M(kappa)                            (equation 14)
+        KL(q(z|x) || p(z)) = kappa A(kappa) - log M(kappa)
+        loss = -E_q(z|x)[log p(x|z)] + beta KL(q(z|x) || p(z))
 
     with M the mean of exp(kappa w) over the sphere and A = (log M)'. The KL depends on kappa alone,
     so it leaves the codes free to spread over the sphere. Good for: data that lie on a circle or a
     sphere, codes compared by their angles, clusters that a Gaussian prior would pull together.
-    Misleads in many dimensions: the authors find it better than the VAE up to about 10 and worse
-    above 20, since one kappa serves all directions. The KL starts at more than 0, as kappa is above
-    1.
+    Misleads in many dimensions: the authors find it better than the VAE in few, since one kappa
+    must serve all directions. kappa is above 1, so the KL can't fall to 0: it is at least about
+    1 / (2 m) nats, also where the decoder ignores z.
 
     Args:
         latent_dim: number m of dimensions of the space; the sphere in it has m - 1. To compare it
