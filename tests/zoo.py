@@ -78,6 +78,7 @@ ZOO = {
         ka.VAE, {"decoder_sees_x": True, "x_dropout": 0.2}, networks={"network": causal}
     ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
+    "HypersphericalVAE": Row(ka.HypersphericalVAE),
     "Autoencoder, told a class": Row(
         ka.Autoencoder,
         {"classes": 10},
