@@ -88,7 +88,9 @@ def test_free_bits_are_of_the_whole_code(x):
     "prior", ["standard_normal", "gaussian_mixture", ka.distributions.GaussianMixture(3), None]
 )
 def test_priors_off_the_sphere_are_refused(prior):
-    with pytest.raises(ValueError, match="`prior` must be a distribution on the sphere: 'uniform'"):
+    with pytest.raises(
+        ValueError, match="`prior` must be a distribution on the sphere in 3 dimensions: 'uniform'"
+    ):
         ka.HypersphericalVAE(*networks(), prior=prior)
     if isinstance(prior, str):
         with pytest.raises(ValueError, match="`prior` must be a distribution on the sphere"):
