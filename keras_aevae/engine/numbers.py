@@ -74,6 +74,14 @@ class Refused:
             )
 
 
+class ReadOnly(property):
+    """A property of a model whose setter raises an error that says what to do instead.
+
+    Any other property is set as Keras and PyTorch do it: they keep a layer that is assigned, and
+    PyTorch never calls the setter then.
+    """
+
+
 class Numbers(keras.layers.Layer):
     """The variables that hold a model's numbers. `given` holds what was set, by name."""
 
@@ -134,8 +142,8 @@ def as_config(value):
 
 
 class HasNumbers:
-    """A mixin of models, to be placed before `keras.Model`, for attributes of the types `Number`
-    and `Refused`."""
+    """A mixin of models, to be placed before `keras.Model`, for attributes of the types `Number`,
+    `Refused` and `ReadOnly`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -150,7 +158,7 @@ class HasNumbers:
         # Otherwise Keras would track a variable as a weight of the model, and PyTorch a layer as a
         # part of it.
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, (Number, Refused, property)):
+        if isinstance(attribute, (Number, Refused, ReadOnly)):
             attribute.__set__(self, value)
         else:
             super().__setattr__(name, value)

@@ -16,7 +16,7 @@ from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine.checks import check_networks
-from keras_aevae.engine.numbers import HasNumbers, Number
+from keras_aevae.engine.numbers import HasNumbers, Number, ReadOnly
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.layers.past import Past
 from keras_aevae.models.bounds import Bounds
@@ -209,7 +209,7 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
         """A shape that an example may have: `data_shape`, with some length where it is any."""
         return (self.data_shape[0] or SOME_LENGTH, *self.data_shape[1:])
 
-    @property
+    @ReadOnly
     def prior(self):
         """The model's own p(z), with which it is trained."""
         return self.code.prior
