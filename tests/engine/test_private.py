@@ -229,13 +229,24 @@ def test_without_the_state_of_jax_an_error_leaves_no_values(monkeypatch):
         model, _ = trained()
         before = model.get_weights()
 
-        def fails(batch, logs):
-            raise OSError
+        class Fails(keras.utils.PyDataset):
+            asked = 0
 
-        look = keras.callbacks.LambdaCallback(on_train_batch_begin=fails)
+            def __len__(self):
+                return 2
+
+            def __getitem__(self, i):
+                self.asked += 1
+                if self.asked > 1:  # the first time the data are checked
+                    raise OSError
+                return (np.full((4, *SHAPE), 0.5, "float32"),)
+
         with pytest.raises(OSError):
-            model.fit(np.full((4, *SHAPE), 0.5, "float32"), callbacks=[look], verbose=0)
-        pairs = zip(before, model.get_weights(), strict=True)
+            model.fit(Fails(), shuffle=False, verbose=0)
+        try:
+            pairs = zip(before, model.get_weights(), strict=True)
+        except TypeError:  # of Keras, of a variable without a value
+            return False
         return all(np.array_equal(a, b) for a, b in pairs)
 
     assert keeps_its_values()
@@ -243,7 +254,7 @@ def test_without_the_state_of_jax_an_error_leaves_no_values(monkeypatch):
     monkeypatch.delattr(private.HoldsJaxState, "_make_function")
     monkeypatch.setattr(private, "hold_jax_state", lambda model, state: None)
     check_equal(trained(), expected)
-    assert not keeps_its_values()  # Keras gives those of the start, or none
+    assert not keeps_its_values()
 
 
 @pytest.mark.parametrize("name", ["_momentums", "_velocities", "_get_variable_index"])
