@@ -111,7 +111,7 @@ def hold_jax_state(model, state):
 
 
 def random_initializers():
-    """Keras's classes of initializers that draw numbers, each with a `__call__` of its own."""
+    """Return Keras's classes of initializers that draw numbers and define `__call__` themselves."""
     classes = {c for c in vars(keras.initializers).values() if inspect.isclass(c)}
     callable_themselves = [c for c in classes if "__call__" in vars(c)]
     return [c for c in callable_themselves if "seed" in inspect.signature(c).parameters]

@@ -114,7 +114,7 @@ def part_of_loss(loss):
 
 
 def of_default_strategy(strategy):
-    """Whether TensorFlow's `strategy` is the one of those who have asked for none."""
+    """Return whether TensorFlow's `strategy` is the default one: the user has chosen none."""
     import tensorflow as tf
 
     return not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy()
