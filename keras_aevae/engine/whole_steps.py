@@ -17,7 +17,7 @@ from keras_aevae.engine import private
 
 
 class Interrupts:
-    """Ctrl-C, which waits for the end of a step. A second one doesn't."""
+    """Handles Ctrl-C: the first one waits for the end of a step, a second one doesn't."""
 
     def __init__(self):
         self.in_step, self.waiting, self.previous = False, None, None

@@ -1,4 +1,4 @@
-"""How every model is trained: the checks of its data, and the one place where the loss is made."""
+"""The training of every model: the checks of its data, and the one place where its loss is made."""
 
 import functools
 import math
