@@ -46,6 +46,10 @@ def reloaded(model, path):
     )
 
 
+def test_codes_are_exported():
+    assert "codes" in ka.__all__ and {"Code", "GaussianCode"} <= set(ka.codes.__all__)
+
+
 # Another family
 
 
