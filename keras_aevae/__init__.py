@@ -5,6 +5,7 @@ from keras_aevae._requirements import check_requirements
 check_requirements()
 
 from keras_aevae import (  # noqa: E402  (the check comes first)
+    codes,
     datasets,
     distributions,
     hub,
@@ -26,6 +27,7 @@ __all__ = [
     *models.__all__,
     "AutoregressivePrior",
     "TorchDataParallel",
+    "codes",
     "datasets",
     "distributions",
     "hub",

@@ -100,7 +100,7 @@ class Recipe:
 
     @property
     def conditional(self):
-        """Whether the model takes pairs of data and labels."""
+        """True if the model takes pairs of data and labels."""
         return issubclass(MODELS[self.model], ConditionalVAE)
 
     def data(self):

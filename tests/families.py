@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_aevae.codes import GaussianCode, ReparameterizedCode
+from keras_aevae.codes import Code, GaussianCode, ReparameterizedCode
+from keras_aevae.codes.base import TO_VECTORS, draws_first, for_each_draw
 from keras_aevae.distributions import (
     DiagonalGaussian,
     Distribution,
@@ -14,8 +15,10 @@ from keras_aevae.distributions import (
     Prior,
     StandardNormal,
 )
-from keras_aevae.distributions.base import as_float32
-from keras_aevae.engine.noise import uniform
+from keras_aevae.distributions.base import LOG_2PI, as_float32
+from keras_aevae.engine.noise import normal, uniform
+from keras_aevae.engine.replicas import SeedGenerator
+from keras_aevae.layers import Sampling
 
 register = keras.saving.register_keras_serializable(package="tests")
 
@@ -106,3 +109,150 @@ class Scaled(Prior):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+@register
+class ShrunkCode(GaussianCode):
+    """A Gaussian code whose `encode` gives less of the mean where the variance is larger."""
+
+    def center(self, inferred):
+        return inferred["z_mean"] * ops.sigmoid(-inferred["z_log_var"])
+
+
+@register
+class CouplingCode(Code):
+    """A flow: a Gaussian draw, of which one part is scaled and shifted by the other.
+
+    Dinh et al. 2017, Density estimation using Real NVP, https://arxiv.org/abs/1605.08803. The KL
+    takes log q from the draw. The log-weights compute it anew from `outputs`, where models stop
+    gradients; so the weights of the flow are among the outputs, too.
+    """
+
+    stores = "distribution"
+    inferred = ("z_mean", "z_start", "z_log_scale", "z_kernel")
+    drawn = ("z", "log_q")
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = SeedGenerator(seed)
+
+    def make(self):
+        self.make_head(2 * self.latent_dim)
+        self.first = self.latent_dim // 2
+        others = 2 * (self.latent_dim - self.first)
+        self.coupling = keras.layers.Dense(others, use_bias=False, dtype=self.dtype_policy)
+        self.coupling.build((None, self.first))
+
+    def infer(self, features):
+        start, log_scale = ops.split(self.raw(features), 2, axis=-1)
+        kernel = self.coupling(ops.eye(self.first))
+        # As many as there are examples, since all outputs have a batch axis.
+        kernel = kernel[None] + 0.0 * start[:, :1, None]
+        inferred = {"z_start": start, "z_log_scale": 5 * ops.tanh(log_scale), "z_kernel": kernel}
+        mean, _ = self.forward(inferred, start[:, None])
+        return {"z_mean": mean[:, 0], **inferred}
+
+    def scale_and_shift(self, inferred, one):
+        raw = ops.einsum("bka,bao->bko", one, inferred["z_kernel"])
+        log_scale, shift = ops.split(raw, 2, axis=-1)
+        return ops.tanh(log_scale), shift
+
+    def forward(self, inferred, start):
+        """The flow at `start`, (batch, draws, latent_dim), and the log of its volume."""
+        one, other = start[..., : self.first], start[..., self.first :]
+        log_scale, shift = self.scale_and_shift(inferred, one)
+        z = ops.concatenate([one, other * ops.exp(log_scale) + shift], axis=-1)
+        return z, ops.sum(log_scale, axis=-1)
+
+    def log_q(self, inferred, z):
+        """log q(z|x) of any z, (batch, draws, latent_dim), by the inverse of the flow."""
+        one, other = z[..., : self.first], z[..., self.first :]
+        log_scale, shift = self.scale_and_shift(inferred, one)
+        start = ops.concatenate([one, (other - shift) * ops.exp(-log_scale)], axis=-1)
+        noise = (start - inferred["z_start"][:, None]) * ops.exp(-inferred["z_log_scale"][:, None])
+        return self.log_q_of(inferred, noise, ops.sum(log_scale, axis=-1))
+
+    def log_q_of(self, inferred, noise, volume):
+        each = -0.5 * (noise**2 + LOG_2PI) - inferred["z_log_scale"][:, None]
+        return ops.sum(each, axis=-1) - volume
+
+    def draw(self, inferred, num_samples=1, training=None):
+        start = for_each_draw(inferred["z_start"], num_samples)
+        noise = normal(ops.shape(start), self.seed_generator)
+        start = start + noise * ops.exp(inferred["z_log_scale"][:, None])
+        z, volume = self.forward(inferred, start)
+        return {"z": z, "log_q": self.log_q_of(inferred, noise, volume)}
+
+    def center(self, inferred):
+        return inferred["z_mean"]
+
+    def kl(self, outputs, p):
+        return (draws_first(outputs, "log_q") - p.log_prob(draws_first(outputs, "z")))[..., None]
+
+    def log_ratio(self, outputs, p):
+        log_q = ops.moveaxis(self.log_q(outputs, outputs["z"]), 1, 0)
+        return p.log_prob(draws_first(outputs, "z")) - log_q
+
+    @property
+    def noise(self):
+        return [self.seed_generator]
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@register
+class TwoPartCode(Code):
+    """Two Gaussians, each with a layer and noise of its own; the KL has a part for each."""
+
+    stores = "distribution"
+    inferred = ("z_mean", "z_log_var")
+    fitted_priors = tuple(TO_VECTORS)
+    exact_kl = property(lambda self: isinstance(self.prior, StandardNormal))
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.samplings = [Sampling(dtype=self.dtype_policy) for _ in range(2)]
+
+    def make(self):
+        self.sizes = (1, self.latent_dim - 1)
+        self.small = keras.layers.Dense(2 * self.sizes[0], dtype=self.dtype_policy)
+        self.large = keras.layers.Dense(2 * self.sizes[1], dtype=self.dtype_policy)
+        for layer in (self.small, self.large):
+            layer.build((None, *self.features_shape))
+
+    def infer(self, features):
+        features = ops.reshape(features, (-1, *self.features_shape))
+        raw = [ops.split(layer(features), 2, axis=-1) for layer in (self.small, self.large)]
+        mean, log_var = (ops.concatenate(each, axis=-1) for each in zip(*raw))
+        return {"z_mean": mean, "z_log_var": 10 * ops.tanh(log_var / 10)}
+
+    def draw(self, inferred, num_samples=1, training=None):
+        parts = zip(*(ops.split(inferred[name], [1], axis=-1) for name in self.inferred))
+        z = [
+            sampling(list(part), num_samples=num_samples)
+            for sampling, part in zip(self.samplings, parts)
+        ]
+        return {"z": ops.concatenate(z, axis=-1)}
+
+    def center(self, inferred):
+        return inferred["z_mean"]
+
+    def q(self, inferred):
+        return DiagonalGaussian(inferred["z_mean"], inferred["z_log_var"])
+
+    def kl(self, outputs, p):
+        q = self.q(outputs)
+        if not q.has_kl_to(p):
+            return q.kl(p, sample=draws_first(outputs, "z"))[..., None]
+        small, large = ops.split(q.kl_per_dimension(p), [1], axis=-1)
+        return ops.stack([ops.sum(small, axis=-1), ops.sum(large, axis=-1)], axis=-1)[None]
+
+    def log_ratio(self, outputs, p):
+        z = draws_first(outputs, "z")
+        return p.log_prob(z) - self.q(outputs).log_prob(z)
+
+    @property
+    def noise(self):
+        return [sampling.seed_generator for sampling in self.samplings]

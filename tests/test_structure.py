@@ -314,3 +314,20 @@ def test_no_model_is_asked_what_it_has():
 )
 def test_what_counts_as_a_question(source, expected):
     assert list(questions(ast.parse(source))) == expected
+
+
+# Docstrings begin with what a function does, as Keras's and scikit-learn's do.
+
+
+def half_sentences(known):
+    """Places of docstrings that open with a question word or with "As", as half sentences do."""
+    for path, tree in known.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
+                text = ast.get_docstring(node) or ""
+                if text.startswith(("What ", "Whether ", "How ", "As ", "Who ", "Which ")):
+                    yield f"{path.relative_to(PACKAGE)} {getattr(node, 'name', '')}: {text[:40]}"
+
+
+def test_docstrings_open_with_a_sentence():
+    assert list(half_sentences(trees())) == []

@@ -5,6 +5,7 @@ import math
 
 import keras
 import numpy as np
+from families import CouplingCode, ShrunkCode, TwoPartCode
 
 import keras_aevae as ka
 
@@ -77,6 +78,23 @@ ZOO = {
     "VAE, a decoder that sees x": Row(
         ka.VAE, {"decoder_sees_x": True, "x_dropout": 0.2}, networks={"network": causal}
     ),
+    # Codes as a user writes them.
+    "VAE, a flow": Row(ka.VAE, parts=lambda: {"posterior": CouplingCode()}),
+    "VAE, a flow, 3 draws, mixture prior": Row(
+        ka.VAE, {"num_samples": 3}, lambda: {"posterior": CouplingCode(), **mixture()}
+    ),
+    "IWAE, a flow, doubly reparameterised": Row(
+        ka.IWAE,
+        {"num_samples": 3, "gradient": "doubly_reparameterized"},
+        lambda: {"posterior": CouplingCode()},
+    ),
+    "PIWAE, a flow": Row(
+        ka.PIWAE, {"num_samples": 2, "num_bounds": 2}, lambda: {"posterior": CouplingCode()}
+    ),
+    "VAE, another center": Row(ka.VAE, parts=lambda: {"posterior": ShrunkCode()}),
+    "VAE, a code of two parts": Row(
+        ka.VAE, {"free_bits": 0.05}, lambda: {"posterior": TwoPartCode()}
+    ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
     "HypersphericalVAE": Row(ka.HypersphericalVAE),
     "Autoencoder, told a class": Row(
@@ -119,9 +137,9 @@ ZOO = {
 ONE_EACH = list({row.cls: name for name, row in reversed(ZOO.items())}.values())
 
 
-def build(row, shape=SHAPE, network=ka.networks.mlp, **changes):
+def build(row, shape=SHAPE, network=ka.networks.mlp, global_seed=1, **changes):
     own = ZOO[row]
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(global_seed)
     settings = {**own.settings, **own.parts(), "seed": 1000, **changes}
     likelihood = ka.distributions.get_likelihood(settings.get("likelihood", "bernoulli"))
     arguments = dict(own.networks)

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_aevae._checks import check_name
 from keras_aevae.distributions import FittedMixture, Prior, get_prior
+from keras_aevae.engine import private
 from keras_aevae.engine.replicas import SEED_SPACING
 
 # The priors that can be fitted to vectors in a space without holes, by name: the settings of each.
@@ -68,7 +69,9 @@ class Code(keras.layers.Layer):
         # A vector is computed from all features, a grid from the features at each position.
         grid = self.latent_shape[1:]
         self.features_shape = tuple(features_shape) if grid else (math.prod(features_shape),)
+        before = {id(layer) for layer in private.layers_within(self)}
         self.make()
+        self.made = {id(layer) for layer in private.layers_within(self)} - before
         self.prior = self.get_prior(prior)
         self.prior.setup(self, data_shape, support)
         # The prior that was fitted afterwards, if there is one.
@@ -133,6 +136,12 @@ class Code(keras.layers.Layer):
             raise ValueError(
                 f"`prior` must be one of vectors of {self.latent_dim} latent dimensions, as the "
                 f"codes are. Received: a {type(prior).__name__} of {prior.over}{own}."
+            )
+        if prior.of_posteriors and type(self).q is Code.q:
+            raise ValueError(
+                f"`prior` must be one that isn't made of posteriors, since a {type(self).__name__} "
+                f"doesn't define `q`. Received: a {type(prior).__name__}. Take another prior, such "
+                "as 'gaussian_mixture'."
             )
         return prior
 
@@ -218,8 +227,9 @@ class Code(keras.layers.Layer):
         self.prior.start_from(x)
 
     def encoding_parts(self):
-        """Return the layers that encode, which are frozen with the encoder."""
-        return [self.head]
+        """Return the layers that encode, which are frozen with the encoder: by default all those
+        that `make` made."""
+        return [layer for layer in private.layers_within(self) if id(layer) in self.made]
 
 
 def for_each_draw(value, num_samples):

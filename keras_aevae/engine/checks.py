@@ -59,7 +59,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, se
 
 
 def input_shapes(network):
-    """The shapes of the inputs of `network`, a list; None where they aren't known yet."""
+    """Return the shapes of the inputs of `network` as a list, or None if they aren't known yet."""
     known = getattr(network, "input_shape", None)
     return known if isinstance(known, list) or known is None else [known]
 
@@ -69,8 +69,8 @@ def first_input_shape(network):
 
 
 def shape_seen(encoder, decoder):
-    """Shape of the x that the decoder sees, without batch axis: its second input's, or if that
-    isn't known the encoder's."""
+    """Return the shape of the x that the decoder sees, without the batch axis. It is the shape of
+    the decoder's second input or, if that isn't known, of the encoder's input."""
     known = [*(input_shapes(decoder) or [])[1:2], first_input_shape(encoder)]
     known = [shape for shape in known if isinstance(shape, tuple)]
     if not known:
@@ -85,13 +85,16 @@ def shape_seen(encoder, decoder):
 
 
 def agree(shape, other):
-    """Whether both can be the shape of one array: None is any size."""
+    """Return whether one array can have both shapes, in which None stands for any size."""
     return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
 
 
 def check_inputs(name, network, wanted):
-    """Raise unless the inputs of `network`, where they are known, have the `wanted` shapes: a dict
-    of what they are to shapes without batch axis."""
+    """Raise an error if the inputs of `network` are known and don't have the `wanted` shapes.
+
+    `wanted` is a dict: its keys say in words what each input is, and its values are the shapes,
+    without the batch axis.
+    """
     known = input_shapes(network)
     if known is None:  # Keras will tell
         return
@@ -110,7 +113,7 @@ def check_inputs(name, network, wanted):
 
 
 def remedy_of_inputs(wanted):
-    """What a network of other inputs than the `wanted` ones is to be built like."""
+    """Return the end of an error message: how to build a network that takes the `wanted` inputs."""
     if "the shape of x" in wanted:
         c = ", c" if "the condition's length" in wanted else ""
         return f"with decoder_sees_x=True a decoder of [z, x_before{c}] is wanted"
@@ -124,8 +127,11 @@ def remedy_of_inputs(wanted):
 
 
 def single_output(name, network, wanted, any_length=False):
-    """Shape of the one output of `network`, without batch axis, for inputs of the `wanted` shapes,
-    which are checked. Its first size may be None if `any_length`."""
+    """Return the shape of the one output of `network`, without the batch axis.
+
+    The inputs are checked to have the `wanted` shapes. If `any_length`, the first size of the
+    output may be None.
+    """
     check_inputs(name, network, wanted)
     inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
     output = network(inputs if len(inputs) > 1 else inputs[0])

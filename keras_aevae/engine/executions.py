@@ -1,8 +1,9 @@
-"""Several steps in one execution, in a `fit` of which nobody looks at single batches.
+"""On TensorFlow, `fit` runs several steps in one execution if no callback looks at single batches.
 
-Between two steps TensorFlow goes back to Python, which asks the callbacks, starts the next step and
-waits for its logs: for a small network a fourth of the time. With Keras's `steps_per_execution` it
-does so after some steps only; callbacks are then asked no more often.
+Between two steps TensorFlow returns to Python, which calls the callbacks, starts the next step and
+waits for its logs. For a small network this takes a fourth of the time. With Keras's
+`steps_per_execution`, TensorFlow returns only after several steps, and callbacks are called only
+then.
 """
 
 import contextlib
@@ -12,8 +13,8 @@ import keras
 from keras_aevae.engine import replicas
 from keras_aevae.engine.inference import first_of, is_array
 
-# Steps in an execution at most, and executions in an epoch at least: the progress bar moves, and
-# callbacks are asked, so many times.
+# The largest number of steps in an execution, and the smallest number of executions in an epoch.
+# The progress bar moves, and callbacks are called, once for each execution.
 MOST, FEWEST_EXECUTIONS = 20, 5
 
 HOOKS = [
@@ -22,8 +23,8 @@ HOOKS = [
 
 
 class Progress(keras.callbacks.ProgbarLogger):
-    """Keras's progress bar, which goes no further than to its end where the last execution has
-    fewer steps."""
+    """Keras's progress bar, which doesn't run past its end if the last execution has fewer
+    steps."""
 
     async_safe = True  # as Keras's own
 
@@ -34,8 +35,11 @@ class Progress(keras.callbacks.ProgbarLogger):
 
 @contextlib.contextmanager
 def several_steps(model, x, settings):
-    """A scope for `fit(x, **settings)`, with `steps_per_execution` of its own where the model was
-    compiled with 1 and no one can tell; yields the settings to use."""
+    """Open a scope for `fit(x, **settings)`, and yield the settings to use instead.
+
+    In this scope the model has a larger `steps_per_execution`, if it was compiled with the default
+    of 1 and the results of training, and all that callbacks see, stay the same.
+    """
     steps = steps_at_once(model, x, settings)
     if steps == 1:
         yield settings
@@ -48,7 +52,10 @@ def several_steps(model, x, settings):
 
 
 def steps_of_user(model):
-    """A scope for what a callback asks of a model while `fit` takes several steps at once."""
+    """Return a scope in which the model has the `steps_per_execution` that it was compiled with.
+
+    A callback may use the model while `fit` runs several steps at once.
+    """
     return steps_per_execution(model, vars(model).get("_steps_of_user", model.steps_per_execution))
 
 
@@ -66,7 +73,7 @@ def steps_per_execution(model, steps):
 
 
 def steps_at_once(model, x, settings):
-    """Steps that one execution of `fit(x, **settings)` may take."""
+    """Return the number of steps that one execution of `fit(x, **settings)` may take."""
     if (
         keras.backend.backend() != "tensorflow"
         or model.steps_per_execution != 1
@@ -91,7 +98,7 @@ def steps_at_once(model, x, settings):
 
 
 def looks_at_batches(callback):
-    """Whether `callback` does something at a single batch."""
+    """Return whether `callback` does something at the beginning or the end of single batches."""
     for name in HOOKS:
         hook = getattr(callback, name)
         if getattr(hook, "__func__", None) is getattr(keras.callbacks.Callback, name):
@@ -103,7 +110,7 @@ def looks_at_batches(callback):
 
 
 def number_of_batches(x, settings):
-    """The batches of one epoch, or None where that isn't known."""
+    """Return the number of batches of one epoch, or None if it isn't known."""
     if is_array(first_of(x)):
         examples = int(len(first_of(x)) * (1 - (settings.get("validation_split") or 0.0)))
         return -(-examples // (settings.get("batch_size") or 32))

@@ -150,7 +150,7 @@ def write_torch(function, signature, filepath, **settings):
 
 
 def write_torch_onnx(function, signature, filepath, *, format, verbose=None, **kwargs):
-    """Write ONNX by PyTorch's newer exporter; the older one, Keras's choice, fails on constants."""
+    """Write ONNX by PyTorch's newer exporter: Keras's choice, the older one, fails on constants."""
     import torch
 
     arguments = samples(signature)

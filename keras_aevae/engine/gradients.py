@@ -10,7 +10,7 @@ from keras_aevae.engine import private
 
 @contextlib.contextmanager
 def frozen(*layers):
-    """A scope in which the weights of `layers` are constants, and all others as they were.
+    """Open a scope in which the weights of `layers` are constants. Other weights aren't affected.
 
     Gradients pass through what is computed in it, but not into those weights, and changes of any
     layer's state (moving averages, seeds) are dropped at its end. Scopes may be nested.
@@ -160,7 +160,8 @@ def gradient_on_torch(scalar, x):
 
     training = torch.is_grad_enabled()
     with torch.enable_grad():
-        # As above; and one that requires a gradient, whatever it was computed from.
+        # A new tensor, so that the one that was given is a constant if `f` also uses it. It must
+        # require a gradient, even if `x` doesn't.
         x = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
         value = scalar(x)
         if not value.requires_grad:

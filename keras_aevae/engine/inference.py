@@ -141,9 +141,12 @@ def first_batch(x):
 
 
 def some_examples(x, num_examples):
-    """Return `num_examples` examples x, or all if there are fewer, and the dataset. Examples are
-    evenly spaced over arrays, which may be sorted, and the first ones of a dataset. Only the first
-    batch of a generator is used; it is returned with that batch put back."""
+    """Return `num_examples` examples x, or all if there are fewer, and the dataset.
+
+    Examples of an array, which may be sorted, are evenly spaced; those of a dataset are its first
+    ones. Only the first batch of a generator is used, and the generator is returned with that batch
+    put back.
+    """
     if is_array(first_of(x)):
         parts = as_numpy(first_of(x))
         spaced = np.linspace(0, len(parts) - 1, min(num_examples, len(parts))).astype(int)

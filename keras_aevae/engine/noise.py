@@ -12,9 +12,11 @@ import numpy as np
 
 
 def another_seed(seed, purpose):
-    """Return an integer seed for another draw than the one by `seed`, independent of it and of
-    those for other purposes; None if `seed` is None. Two draws from one seed would be the same
-    numbers."""
+    """Return an integer seed for a second draw, which is independent of the draw with `seed`.
+
+    Two draws with one seed would give the same numbers. `purpose`, a text, names the second draw;
+    another purpose gives another seed. If `seed` is None, the result is None.
+    """
     if seed is None:
         return None
     words = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())]).generate_state(1)

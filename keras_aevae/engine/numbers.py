@@ -98,6 +98,14 @@ class Refused:
             )
 
 
+class ReadOnly(property):
+    """A property of a model whose setter raises an error that says what to do instead.
+
+    Any other property is set as Keras and PyTorch do it: they keep a layer that is assigned, and
+    PyTorch never calls the setter then.
+    """
+
+
 class Numbers(keras.layers.Layer):
     """The variables that hold a model's numbers. `given` holds what was set, by name."""
 
@@ -161,7 +169,7 @@ def as_config(value):
 
 class HasNumbers:
     """A mixin of models, to be placed before `keras.Model`, for attributes of the types `Number`,
-    `Setting` and `Refused`."""
+    `Setting`, `Refused` and `ReadOnly`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -176,7 +184,7 @@ class HasNumbers:
         # Otherwise Keras would track a variable as a weight of the model, and PyTorch a layer as a
         # part of it.
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, (Number, Setting, Refused, property)):
+        if isinstance(attribute, (Number, Setting, Refused, ReadOnly)):
             attribute.__set__(self, value)
         else:
             super().__setattr__(name, value)

@@ -127,7 +127,7 @@ def fast_on_tensorflow(model, made, name):
     if replicas.of_default_strategy(model.distribute_strategy):
         from keras_aevae.engine.tensorflow_steps import steps_function
 
-        made = steps_function(model, getattr(model, name))
+        made = steps_function(model, getattr(model, name), training=name == "train_step")
     if name == "train_step" and not model.jit_compile:
         return fused_adam(model.optimizer)(made)
     return made

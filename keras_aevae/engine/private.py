@@ -84,8 +84,8 @@ class HoldsJaxState:
     Keras's JAX trainer takes the values out of a model's variables for the time of `fit`. It keeps
     the state in an attribute only after each execution, and `jax_state_sync` puts it back from
     there. The model's `step_to_trace(step)` returns what is traced in place of Keras's step.
-    Without the names an error in the first step, or between the steps of one execution, leaves the
-    variables without values, as in Keras.
+    Without the names an error in the first step, or between the steps of one execution, loses the
+    values of the variables, as in Keras.
     """
 
     def _get_jax_state(self, purge_model_variables=False, **parts):
@@ -111,7 +111,7 @@ def hold_jax_state(model, state):
 
 
 def random_initializers():
-    """Keras's classes of initializers that draw numbers, each with a `__call__` of its own."""
+    """Return Keras's classes of initializers that draw numbers and define `__call__` themselves."""
     classes = {c for c in vars(keras.initializers).values() if inspect.isclass(c)}
     callable_themselves = [c for c in classes if "__call__" in vars(c)]
     return [c for c in callable_themselves if "seed" in inspect.signature(c).parameters]

@@ -3,9 +3,10 @@
 Run eagerly, a small step spends more time in the Python of layers, metrics and optimizers than in
 its arithmetic. Recorded, it is a list of tensor operations. JAX and TensorFlow trace their steps
 for the same reason, and the same rules hold: everything that isn't an operation on tensors happens
-once, while recording. So a number that changes in training must be a schedule or a variable, and a
-new `compile` is needed after layers are frozen or replaced. What can't be recorded, such as a
-branch on a tensor's value, runs eagerly, and this module's logger says so.
+once, while recording. So a new `compile` is needed after layers are frozen or replaced, and a plain
+attribute that changes in training has no effect. (A model's numbers, such as beta, are kept in
+variables: `numbers.py`.) A step that can't be recorded, for example because it branches on a
+tensor's value, runs eagerly, and this module's logger says so.
 """
 
 import contextlib

@@ -14,8 +14,10 @@ MOST_NUMBERS = 1024
 
 
 def simplify(graph):
-    """Simplify `graph`, a `torch.fx.GraphModule`; return which of its inputs are still used and
-    must be given: a verb uses half of the weights."""
+    """Simplify `graph`, a `torch.fx.GraphModule`, and return which of its inputs are still used.
+
+    Only these need to be given. A verb, for example, uses half of the weights.
+    """
     fold_constants(graph)
     graph.graph.eliminate_dead_code()  # operations that write to a tensor are kept
     places = graph.graph.find_nodes(op="placeholder")

@@ -71,9 +71,11 @@ def of_first_replica(value):
 
 
 def of_first_process(array):
-    """Return the first process's `array` on all processes of JAX, whose weights must get the same
-    values. (PyTorch's get the first's weights before the first step, TensorFlow's get all the
-    data.)"""
+    """Return the first process's `array` on all processes of JAX.
+
+    The weights must get the same values on all of them. On PyTorch the processes take over the
+    first one's weights before the first step, and on TensorFlow each process has all the data.
+    """
     if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
         return array
     import jax
@@ -86,9 +88,11 @@ def of_first_process(array):
 
 
 def weighted_mean(values, weight=None, axis=None):
-    """Return this replica's part in the weighted mean of `values` over the batch (or over all
-    axes): the mean of the replicas' parts is the mean over the global batch. It is 0 if all weights
-    are 0 or the replica has no example."""
+    """Return this replica's part of the weighted mean of `values` over the batch (or all axes).
+
+    The mean of the replicas' parts is the mean over the global batch. A part is 0 if all weights
+    are 0 or the replica has no example.
+    """
     if weight is None and num_replicas() == 1:
         return ops.mean(values, axis=axis)
     if weight is None:
@@ -114,7 +118,7 @@ def part_of_loss(loss):
 
 
 def of_default_strategy(strategy):
-    """Whether TensorFlow's `strategy` is the one of those who have asked for none."""
+    """Return whether TensorFlow's `strategy` is the default one: the user has chosen none."""
     import tensorflow as tf
 
     return not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy()

@@ -21,11 +21,12 @@ from keras_aevae.engine.whole_steps import whole_or_undone
 LONGEST = 0.25
 
 
-def steps_function(model, step):
-    """Keras's training or test function of `model`, which takes its `steps_per_execution` steps
-    `step(data)` with the batches of an iterator, and returns the last one's logs."""
+def steps_function(model, step, training):
+    """Return Keras's training or test function of `model`. It takes the model's
+    `steps_per_execution` steps `step(data)` with the batches of an iterator, and returns the logs
+    of the last one."""
 
-    if not model.optimizer.built:
+    if training and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
     def one_step(data):
@@ -86,7 +87,8 @@ def steps_function(model, step):
 
 
 def eager_function(model, one_step):
-    """As `steps_function`, where TensorFlow doesn't take the batches itself."""
+    """Return a function like that of `steps_function`, in which Python, not TensorFlow, takes the
+    batches from the iterator."""
 
     def function(batches):
         batches = iter(batches)
@@ -100,8 +102,8 @@ def eager_function(model, one_step):
 
 @contextlib.contextmanager
 def updates_after_gradients(optimizer):
-    """A scope in which `optimizer` moves nothing before all gradients are there: a step that fails,
-    say for want of memory, has then moved no weight."""
+    """Open a scope in which `optimizer` changes nothing before all gradients are computed. A step
+    that fails, for example because memory runs out, has then changed no weight."""
 
     def apply(grads, trainable_variables=None):
         with tf.control_dependencies(tensors_of(grads)):
@@ -115,10 +117,11 @@ def updates_after_gradients(optimizer):
 
 
 def tensors_of(values):
-    """The tensors in `values`, nested, sparse and absent ones among them."""
+    """Return the tensors in `values`, which may be nested, sparse or absent."""
     return [v for v in tf.nest.flatten(values, expand_composites=True) if tf.is_tensor(v)]
 
 
 def none_of_optional(value):
-    """Keras's datasets have an empty Optional where there is no target or no weight."""
+    """Return `value`, or None if it is the empty Optional that Keras's datasets have in place of a
+    missing target or weight."""
     return None if isinstance(value, tf.experimental.Optional) else value

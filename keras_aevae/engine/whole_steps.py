@@ -1,7 +1,7 @@
 """After an error or Ctrl-C in `fit`, a model is as it was after the last step that finished.
 
 On JAX Keras takes the values out of a model's variables for the time of `fit`, and each step gives
-the memory of its state to the next. Only who holds the newest state can put it back. On TensorFlow
+the memory of its state to the next. So the newest state must be kept, to be put back. On TensorFlow
 and PyTorch a step writes to the variables in place, and must not be left half-way.
 """
 
@@ -17,15 +17,15 @@ from keras_aevae.engine import private
 
 
 class Interrupts:
-    """Ctrl-C, which waits for the end of a step. A second one doesn't."""
+    """Handles Ctrl-C: the first one waits for the end of a step, a second one doesn't."""
 
     def __init__(self):
         self.in_step, self.waiting, self.previous = False, None, None
 
     @contextlib.contextmanager
     def between_steps(self):
-        """A scope in which Ctrl-C waits for the end of a `step`. Python interrupts the main thread
-        only, so in others this does nothing."""
+        """Open a scope in which Ctrl-C waits for the end of a `step`. Python interrupts only the
+        main thread, so in other threads this does nothing."""
         previous = signal.getsignal(signal.SIGINT)
         main = threading.current_thread() is threading.main_thread()
         if not main or not callable(previous) or previous == self.handle:
@@ -64,7 +64,7 @@ class WholeSteps(private.HoldsJaxState, keras.Model):
         return Interrupts()
 
     def step_to_trace(self, step):
-        """What Keras is to trace on JAX for its `step(state, data)`."""
+        """Return the function that Keras traces on JAX in place of its own `step(state, data)`."""
         if keras.backend.backend() != "jax":
             return step
 
@@ -79,7 +79,8 @@ class WholeSteps(private.HoldsJaxState, keras.Model):
 
 @contextlib.contextmanager
 def whole_steps(model):
-    """A scope for steps of `model`, after which its variables have their values, come what may."""
+    """Open a scope for steps of `model`, after which its variables have values, even after an
+    error."""
     give_back_state(model)  # a callback may use the model while it is trained
     with model.interrupts.between_steps():
         try:
@@ -97,8 +98,9 @@ def give_back_state(model):
 
 @contextlib.contextmanager
 def finalized_if_finished(optimizer):
-    """A scope in which an error keeps `optimizer` from what it does at the end of a training: to
-    put the weights' moving averages in their place. On JAX Keras does so after an error too."""
+    """Open a scope in which `optimizer` does what it does at the end of training only if there was
+    no error. It replaces the weights by their moving averages; on JAX, Keras would do so after an
+    error too."""
     if optimizer is None or keras.backend.backend() != "jax":
         yield
         return
@@ -116,9 +118,12 @@ def finalized_if_finished(optimizer):
 
 
 def whole_or_undone(model, step, variables=None):
-    """`step(data)` of `model`, which runs eagerly: Ctrl-C waits for its end, and after an error
-    the variables have their former values. `variables()` are those that are kept for it, by
-    default what the forward pass of a step may change: weights and the optimizer's change last."""
+    """Return `step(data)` of `model`, which runs eagerly, as a step that is taken as a whole.
+
+    Ctrl-C waits for its end, and after an error the variables have their former values. They are
+    those that `variables()` returns, by default all that the forward pass may change. Weights and
+    the optimizer's variables change last, so they need no copy.
+    """
     if variables is None:
 
         def variables():

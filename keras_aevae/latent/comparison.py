@@ -109,7 +109,7 @@ class Comparison:
 
     @property
     def paired(self):
-        """Whether the replicates are parts of the test data, which are the same for all models."""
+        """True if the replicates are parts of the test data, which are the same for all models."""
         return all(len(runs) == 1 for runs in self.models.values())
 
     @property

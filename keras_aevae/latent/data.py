@@ -93,7 +93,7 @@ class Data:
 
     @property
     def has_classifier(self):
-        """Whether the features are those of a classifier of these data."""
+        """True if the features are those of a classifier of these data."""
         return f"classifier_{self.name}" in Classifier.presets
 
     def labels(self, part="test"):

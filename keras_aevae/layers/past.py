@@ -1,4 +1,4 @@
-"""What a decoder that sees x takes beside z: at each step, the steps of x before it.
+"""The second input of a decoder that sees x: at each step, the steps of x before it.
 
 Williams & Zipser 1989, A Learning Algorithm for Continually Running Fully Recurrent Neural
 Networks, https://doi.org/10.1162/neco.1989.1.2.270 (teacher forcing);
@@ -19,7 +19,7 @@ PLACES = 8
 
 
 class Past(keras.layers.Layer):
-    """The steps before: x moved on by one step along its first data axis, zeros in front.
+    """Returns x moved on by one step along its first data axis, with zeros in front.
 
     Args:
         seed: integer seed of the masks, or None for a random one.
@@ -49,15 +49,20 @@ class Past(keras.layers.Layer):
 
 
 def step_by_step(params_given, shape, likelihood, generator=None):
-    """x of p(x|z) = prod_t p(x_t | x_<t, z), each step made of those before it.
+    """Generate x from p(x|z) = prod_t p(x_t | x_<t, z), one step after another.
+
+    Each step is decoded given the steps that were generated before it.
 
     Args:
-        params_given: function of x, an array of `shape`, to the likelihood's parameters at all
-            steps; those of step t depend on the steps before t alone.
+        params_given: function that takes x, an array of shape `shape`, and returns the likelihood's
+            parameters at all steps. Those of step t depend only on the steps before t.
         shape: (n, steps, ...).
         likelihood: p(x_t | x_<t, z).
-        generator: a seed generator, for a draw from p(x|z). Without one each step that is seen by
-            later ones is the most probable, and the result is E[x_t | x_<t, z] at each step.
+        generator: a seed generator, for a draw from p(x|z). With None, later steps are given the
+            most probable value of each step, and the result holds the means E[x_t | x_<t, z].
+
+    Returns:
+        Array of shape `shape`.
     """
     x = np.zeros(shape, "float32")
     for step in range(shape[1]):
@@ -71,10 +76,11 @@ def step_by_step(params_given, shape, likelihood, generator=None):
 
 
 def check_causal(params_given, shape):
-    """Raise if the parameters at some step change with x at that step or a later one.
+    """Raise an error if the parameters at some step depend on x at that step or a later one.
 
-    `params_given` is as for `step_by_step`, `shape` that of one example. x is changed from several
-    places on, all in one pass: a decoder that looks ahead of one of them shows there.
+    `params_given` is as for `step_by_step`, and `shape` is the shape of one example. One pass
+    compares x with copies that are changed from several places on: the parameters before such a
+    place must stay the same.
     """
     noise = np.random.default_rng(0)
     places = np.unique(np.linspace(0, max(shape[0] - 2, 0), PLACES).astype(int))
@@ -97,7 +103,7 @@ def check_causal(params_given, shape):
 
 
 def check_same(x, y):
-    """Raise unless the target `y` is x itself: a decoder that sees x sees what it is to give."""
+    """Raise an error unless the target `y` is x itself: the decoder is given the past of x."""
     if not np.array_equal(as_numpy(x), as_numpy(y)):
         raise ValueError(
             "`y` must be x itself, or be left out, where the decoder sees x: it would see the past "

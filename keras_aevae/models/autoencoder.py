@@ -16,7 +16,7 @@ from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine.checks import check_networks
-from keras_aevae.engine.numbers import Number
+from keras_aevae.engine.numbers import Number, ReadOnly
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.layers.past import Past
 from keras_aevae.models.bounds import Bounds
@@ -79,11 +79,18 @@ class Autoencoder(Verbs, Bounds, Files, Training):
     Returns (from a call, and from `predict`) a dict:
         z_mean (and the posterior's other parameters): shape (batch, latent_dim).
         z: the code, shape (batch, latent_dim).
-        decoder_output: the likelihood's parameters.
+        indices (of a codebook): the codes' indices, int32, shape (batch, *grid).
+        decoder_output: the likelihood's parameters, shape (batch, *data_shape) with a last axis
+            `likelihood.outputs_per_value` times as long.
+        frozen_decoder_output (of models that decode twice, such as `PIWAE`): equal to
+            `decoder_output`; its gradient reaches the encoder alone.
         reconstruction: E[x|z], shape (batch, *data_shape).
+        x_before (if the decoder sees x): the steps before each one, float32, of the shape of x.
+        condition (if there is one): the vector that the networks take, (batch, condition_dim).
 
     The names are the same in training and in inference. If a model draws several z for each
-    example, `z` and `decoder_output` have an axis of draws after the batch axis.
+    example, `z` and all that belongs to a draw (`indices`, `decoder_output`,
+    `frozen_decoder_output`) have an axis of draws after the batch axis.
 
     Raises:
         ValueError: if the networks don't fit each other, the data or `latent_dim`.
@@ -176,7 +183,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         self.seed = self.code.seed if seed is None else seed
         if self.seed is not None and self.code.seed is None:
             self.code.start_noise(self.seed)
-        # Masks of a seed of their own, far from that of the draws of z.
+        # The masks have their own seed, which is far from the seed of the draws of z.
         own_seed = None if self.seed is None else (self.seed + 2**30) % 2**31
         self.past = Past(own_seed) if decoder_sees_x else None
         self.x_dropout = x_dropout
@@ -194,7 +201,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
 
     @property
     def stores(self):
-        """How an input is stored: as a "point", a "distribution" or in a "codebook"."""
+        """The way an input is stored: "point", "distribution" or "codebook"."""
         return self.code.stores
 
     @property
@@ -204,7 +211,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
 
     @property
     def any_length(self):
-        """Whether the data may be of any length: the first size of `data_shape` is then None."""
+        """True if the data may be of any length: the first size of `data_shape` is then None."""
         return self.data_shape[0] is None
 
     @property
@@ -212,7 +219,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         """A shape that an example may have: `data_shape`, with some length where it is any."""
         return (self.data_shape[0] or SOME_LENGTH, *self.data_shape[1:])
 
-    @property
+    @ReadOnly
     def prior(self):
         """The model's own p(z), with which it is trained."""
         return self.code.prior
@@ -269,7 +276,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         return self.code.draw(outputs, num_samples or self.num_draws, training)
 
     def generate(self, outputs, training=None):
-        """`decoder_output`, the parameters of p(x|z) at `z`: shape (batch, num_draws, ...)."""
+        """Return `decoder_output`, the parameters of p(x|z) at `z`: (batch, num_draws, ...)."""
         z, side = outputs["z"], {k: outputs[k] for k in ("x_before", "condition") if k in outputs}
         draws = z.shape[1]
         if draws > 1:

@@ -120,8 +120,10 @@ class Bounds:
     def check_stores(self, verb, *kinds):
         """Raise an error unless the model stores an input as one of `kinds`."""
         if self.stores not in kinds:
+            remedy = "`evaluate_terms` gives the reconstruction"
+            if self.stores == "codebook":
+                remedy = "`elbo` gives a lower bound of log p(x)"
             raise ValueError(
                 f"`{verb}` needs a model that stores a {' or a '.join(kinds)}. Received: "
-                f"{type(self).__name__}, which stores a {self.stores}, whose density isn't known. "
-                "`evaluate_terms` gives the reconstruction in nats."
+                f"{type(self).__name__}, which stores a {self.stores}. {remedy}, in nats."
             )

@@ -1,4 +1,4 @@
-"""How every model is trained: the checks of its terms and of its data, and its loss."""
+"""The training of every model: the checks of its terms and of its data, and its loss."""
 
 import functools
 import math
@@ -133,7 +133,8 @@ class Training(HasNumbers, OwnLoss):
         return super().fit(x, y, **kwargs)
 
     def before_first_step(self, x):
-        """What comes before any training on the data `x`, which are returned whole."""
+        """Check that the decoder is causal, and start weights from data, before the first training
+        step. Return all of the data `x`, including the examples that were taken from it."""
         if self.past is not None:
             params_given = functools.partial(self.call_compiled, self._params_given)
             check_causal(params_given, self.example_shape)
@@ -143,7 +144,7 @@ class Training(HasNumbers, OwnLoss):
         return x
 
     def _params_given(self, x):
-        """The likelihood's parameters at one z, where the decoder sees x."""
+        """Return the likelihood's parameters at a fixed z, for a decoder that sees x."""
         n = ops.shape(x)[0]
         condition = None if self.condition is None else ops.zeros((n, self.condition_dim))
         z = ops.ones((n, self.latent_dim))

@@ -150,7 +150,8 @@ class Verbs:
         return run_in_batches(decode, inputs, **settings)
 
     def shape_of_length(self, length):
-        """Shape of an example of that length; of None where data have one."""
+        """Return the shape of an example of this `length`, which must be None if the data of this
+        model have a fixed length."""
         if self.any_length:
             remedy = "The model's data may be of any length: say which."
             return check_positive_integer("length", length, remedy), *self.data_shape[1:]
@@ -162,8 +163,8 @@ class Verbs:
         return self.data_shape
 
     def decode_batch(self, inputs, shape, generator=None):
-        """What `decode` gives for one batch of codes, as examples of that shape: E[x|z], or with a
-        seed generator a draw."""
+        """Return one batch of decoded codes, as examples of this `shape`: E[x|z] or, with a seed
+        generator, a draw from p(x|z)."""
         if self.past is not None:
             params_given = functools.partial(self.call_compiled, self._decoder_output, inputs)
             shape = (len(first_of(inputs)), *shape)
@@ -174,7 +175,7 @@ class Verbs:
         return self.likelihood.sample(params, seed=generator)
 
     def _decoder_output(self, inputs, x=None):
-        """The likelihood's parameters at codes; a decoder that sees x is given `x`."""
+        """Return the likelihood's parameters at codes. A decoder that sees x is given `x`."""
         z, condition = self.unpack(inputs)
         return self.params_at(z, self.side_inputs(x, condition), training=False)
 

@@ -103,8 +103,11 @@ class VQVAE(Autoencoder):
         return self.draw(self.infer(inputs, training=False), 1)["indices"][:, 0]
 
     def decode_indices(self, indices, *, length=None, batch_size=128, verbose=0):
-        """E[x|z] of the codes with these indices, shape (n, *grid): array (n, *data_shape), of that
-        length where data may be of any."""
+        """Decode the codes with these `indices`, shape (n, *grid).
+
+        Returns E[x|z], an array of shape (n, *data_shape). If the data may be of any length, its
+        length is `length`.
+        """
         indices = np.asarray(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)

@@ -5,7 +5,16 @@ import json
 import keras
 import numpy as np
 import pytest
-from families import Laplace, LaplaceCode, StandardLaplace, WideNormal, WiderCode
+from families import (
+    CouplingCode,
+    Laplace,
+    LaplaceCode,
+    ShrunkCode,
+    StandardLaplace,
+    TwoPartCode,
+    WideNormal,
+    WiderCode,
+)
 from keras import ops
 from zoo import ZOO, Row, build
 
@@ -35,6 +44,10 @@ def reloaded(model, path):
         ka.Autoencoder.from_preset(path / "preset"),
         type(model).from_config(config),
     )
+
+
+def test_codes_are_exported():
+    assert "codes" in ka.__all__ and {"Code", "GaussianCode"} <= set(ka.codes.__all__)
 
 
 # Another family
@@ -76,6 +89,115 @@ def test_free_bits_need_a_kl_by_dimension(x):
     assert make(prior=WideNormal(LATENT), free_bits=0.1).free_bits
     with pytest.raises(ValueError, match="`free_bits`.*LaplaceCode, StandardNormal"):
         make(posterior=LaplaceCode(), free_bits=0.1)
+
+
+# A flow, whose log q(z|x) comes with its draws
+
+
+def test_the_density_of_a_flow_is_that_of_its_draws(x):
+    model = make(posterior=CouplingCode(), num_samples=5)
+    outputs = model(x, training=False)
+    kept = ops.convert_to_numpy(outputs["log_q"])
+    anew = ops.convert_to_numpy(model.code.log_q(outputs, outputs["z"]))
+    np.testing.assert_allclose(kept, anew, rtol=1e-3, atol=2e-3)
+    kl, ratio = (f(outputs, model.p()) for f in (model.code.kl, model.code.log_ratio))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(kl)[..., 0], -ops.convert_to_numpy(ratio), rtol=1e-3, atol=2e-3
+    )
+
+
+def moved(model, x, weights=None):
+    """The weights of the flow after one step of gradient descent, less those before it."""
+    if weights is not None:
+        model.set_weights(weights)
+    before = model.code.coupling.get_weights()[0]
+    model.compile(keras.optimizers.SGD(1.0))
+    model.train_on_batch(x)
+    return model.code.coupling.get_weights()[0] - before
+
+
+def test_the_weights_of_a_flow_are_trained_whatever_the_route(x):
+    """PIWAE with one bound for the encoder is IWAE; of one draw, both estimators of the gradient
+    have the same mean, here over many copies of one example."""
+    iwae = make(ka.IWAE, posterior=CouplingCode(), num_samples=3)
+    weights = iwae.get_weights()
+    expected = moved(iwae, x)
+    assert np.abs(expected).max() > 1e-3
+    piwae = make(ka.PIWAE, posterior=CouplingCode(), num_samples=3, num_bounds=1)
+    np.testing.assert_allclose(moved(piwae, x, weights), expected, rtol=1e-3, atol=1e-5)
+    copies = np.repeat(0.1 * x[:1], 20_000, axis=0)  # whose posterior is narrow enough
+    one, other = (
+        moved(
+            make(ka.IWAE, posterior=CouplingCode(), num_samples=1, gradient=gradient),
+            copies,
+            weights,
+        )
+        for gradient in ("reparameterized", "doubly_reparameterized")
+    )
+    assert np.abs(one).max() > 0.05
+    np.testing.assert_allclose(other, one, atol=0.1 * np.abs(one).max())
+
+
+def test_what_a_flow_cannot_do_is_refused(x):
+    with pytest.raises(ValueError, match="`prior` must be one that isn't made.*CouplingCode"):
+        make(posterior=CouplingCode(), prior="vamp_prior")
+    with pytest.raises(ValueError, match="`free_bits`.*CouplingCode, StandardNormal"):
+        make(posterior=CouplingCode(), free_bits=0.1)
+    with pytest.raises(ValueError, match="No prior can be fitted to the codes of a CouplingCode"):
+        make(posterior=CouplingCode()).fit_prior(x)
+    with pytest.raises(ValueError, match="`posterior`.*must store|`posterior` must have a density"):
+        make(posterior=PointCode())
+
+
+def test_points_have_no_prior_of_posteriors():
+    with pytest.raises(ValueError, match="`prior` must be one that isn't made.*a PointCode"):
+        make(ka.Autoencoder, prior="vamp_prior")
+
+
+# A code with layers of its own, and a KL of parts
+
+
+def test_free_bits_are_those_of_each_part(x):
+    model = make(posterior=TwoPartCode(), free_bits=0.3)
+    model.compile()
+    kl = model.code.kl(model(x, training=False), model.p())
+    assert tuple(kl.shape) == (1, len(x), 2)
+    # What each part lacks of its free bits on average over the data is what they cost.
+    parts = ops.convert_to_numpy(kl)[0].mean(axis=0)
+    logs = model.evaluate(x, batch_size=len(x), verbose=0, return_dict=True)
+    expected = np.maximum(0.3 - parts, 0).sum()
+    np.testing.assert_allclose(logs["free_bits"], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "code, names", [(TwoPartCode, ("small", "large")), (CouplingCode, ("head", "coupling"))]
+)
+def test_layers_of_a_code_encode(code, names, x):
+    model = make(posterior=code(), prior="gaussian_mixture")
+    own = [getattr(model.code, name) for name in names]
+    assert {id(layer) for layer in model.code.encoding_parts()} == {id(layer) for layer in own}
+    before = [layer.get_weights() for layer in own]
+    model.encoder.trainable = False
+    model.compile()
+    model.fit(x, verbose=0)
+    for layer, weights in zip(own, before):
+        assert not layer.trainable
+        np.testing.assert_array_equal(layer.get_weights()[0], weights[0])
+    model.encoder.trainable = True
+    model.compile()
+    model.compile(ka.optimizers(model, keras.optimizers.Adam(0.1), encoder=0.0))
+    model.fit(x, verbose=0)
+    for layer, weights in zip(own, before):
+        assert layer.trainable
+        np.testing.assert_array_equal(layer.get_weights()[0], weights[0])
+
+
+def test_encode_gives_the_center(x):
+    model = make(posterior=ShrunkCode())
+    outputs = model.predict(x, verbose=0)
+    expected = outputs["z_mean"] / (1 + np.exp(outputs["z_log_var"]))
+    np.testing.assert_allclose(model.encode(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(x), model.decode(expected), atol=1e-5)
 
 
 # A subclass is not its parent

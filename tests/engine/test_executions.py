@@ -196,3 +196,14 @@ def test_the_bar_moves_to_its_end_and_no_further(capsys):
     printed = capsys.readouterr().out
     shown = {int(number) for number in re.findall(rf"(\d+)/{STEPS}", printed)}
     assert max(shown) == STEPS and len(shown) >= 2
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="on the others Keras itself builds the optimizer")
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_evaluation_needs_no_state_of_the_optimizer(run_eagerly):
+    model = build(run_eagerly=run_eagerly)
+    model.evaluate(X[:SIZE], verbose=0)
+    model.test_on_batch(X[:SIZE])
+    assert not model.optimizer.built
+    model.train_on_batch(X[:SIZE])
+    assert model.optimizer.built

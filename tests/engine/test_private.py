@@ -1,7 +1,10 @@
 """Private names of the frameworks: each is there; without it things are slower or say why."""
 
+import ast
+import importlib
 import inspect
 import re
+import sys
 
 import keras
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import keras_aevae as ka
 from keras_aevae.engine import private
 from keras_aevae.engine.fused_adam import fused_adam
+from keras_aevae.engine.gradients import frozen
 
 BACKEND = keras.backend.backend()
 SHAPE = (6,)
@@ -37,10 +41,14 @@ def model_in_fit():
     return type("InFit", (), names)
 
 
-def torch_operations():
+def module(name):
+    return lambda: importlib.import_module(name)
+
+
+def torch_operation():
     import torch
 
-    return torch.ops.aten.add.Tensor, torch, torch.fx.experimental.proxy_tensor
+    return torch.ops.aten.add.Tensor
 
 
 # name: (where it is looked for, the backends that it is needed on)
@@ -58,11 +66,18 @@ NAMES = {
     "keras.optimizers.Adam._velocities": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._velocity_hats": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._parallel_update_step": (built_adam, ("torch",)),
-    "torch._fused_adam_": (lambda: torch_operations()[1], ("torch",)),
-    "torch.ops.aten.add.Tensor._schema": (lambda: torch_operations()[0], ("torch",)),
-    "torch.fx.experimental.proxy_tensor.make_fx": (lambda: torch_operations()[2], ("torch",)),
+    "keras.src.backend.common.stateless_scope.get_stateless_scope": (
+        module("keras.src.backend.common.stateless_scope"),
+        ALL,
+    ),
+    "torch._fused_adam_": (module("torch"), ("torch",)),
+    "torch.ops.aten.add.Tensor._schema": (torch_operation, ("torch",)),
+    "torch.fx.experimental.proxy_tensor.make_fx": (
+        module("torch.fx.experimental.proxy_tensor"),
+        ("torch",),
+    ),
     "torch.fx.experimental.proxy_tensor.get_proxy_mode": (
-        lambda: torch_operations()[2],
+        module("torch.fx.experimental.proxy_tensor"),
         ("torch",),
     ),
 }
@@ -103,6 +118,41 @@ def test_every_private_name_of_the_file_is_asked_for():
     assert used and used <= tested
 
 
+# The public modules of the frameworks that `private.py` imports; each of its other imports from
+# them names something internal.
+PUBLIC = {"keras", "torch", "numpy"}
+
+
+def internal_imports(source):
+    """The names that `source` imports from modules that aren't public."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if "." in alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module not in PUBLIC:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_internal_module_of_the_file_is_asked_for():
+    found = set(internal_imports(inspect.getsource(private)))
+    assert found and found == {name for name in NAMES if name in found}
+    for node in ast.walk(ast.parse(inspect.getsource(private))):
+        if isinstance(node, ast.Attribute):  # nor are they reached by a dot
+            assert not re.search(r"\b(src|experimental|python)\.", ast.unparse(node))
+
+
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("import keras\nfrom torch import nn", []),
+        ("from keras.src.utils import tree", ["keras.src.utils.tree"]),
+        ("def f():\n    import torch.fx.experimental", ["torch.fx.experimental"]),
+        ("from jax._src import core", ["jax._src.core"]),
+    ],
+)
+def test_internal_imports(source, found):
+    assert list(internal_imports(source)) == found
+
+
 # What happens without a name
 
 
@@ -134,6 +184,79 @@ def hide(monkeypatch, name):
     monkeypatch.setattr(cls, name, property(nothing, lambda self, value: None), raising=False)
 
 
+def test_without_the_current_scope_frozen_says_what_to_take(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras.src.backend.common.stateless_scope", None)
+    wanted = "`keras.src.backend.common.stateless_scope` must be there.*Take Keras 3.15"
+    with pytest.raises(RuntimeError, match=wanted):
+        private.stateless_scope()
+    with pytest.raises(RuntimeError, match=wanted), frozen(keras.layers.Dense(2)):
+        pass
+
+
+def test_the_current_scope():
+    assert private.stateless_scope() is None
+    with keras.StatelessScope() as scope:
+        assert private.stateless_scope() is scope
+
+
+def test_without_the_keyword_of_fit_the_data_are_checked_twice(monkeypatch):
+    checked = []
+    check_fit = ka.VAE.check_fit
+
+    def counted(*arguments):
+        checked.append(1)
+        return check_fit(*arguments)
+
+    monkeypatch.setattr(ka.VAE, "check_fit", counted)
+    expected = trained()
+    assert len(checked) == 2  # x and the validation data
+    monkeypatch.setattr(private, "called_by_fit", lambda settings: False)
+    check_equal(trained(), expected)
+    assert len(checked) == 2 + 2 + 2  # and in each epoch
+
+
+def test_without_the_building_keras_builds_by_itself(monkeypatch):
+    expected = trained()
+    monkeypatch.delattr(private.BuildsFromOwnBatch, "_maybe_symbolic_build")
+    check_equal(trained(), expected)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="names of Keras on JAX")
+def test_without_the_state_of_jax_an_error_leaves_no_values(monkeypatch):
+    expected = trained()
+
+    def keeps_its_values():
+        model, _ = trained()
+        before = model.get_weights()
+
+        class Fails(keras.utils.PyDataset):
+            asked = 0
+
+            def __len__(self):
+                return 2
+
+            def __getitem__(self, i):
+                self.asked += 1
+                if self.asked > 1:  # the first time the data are checked
+                    raise OSError
+                return (np.full((4, *SHAPE), 0.5, "float32"),)
+
+        with pytest.raises(OSError):
+            model.fit(Fails(), shuffle=False, verbose=0)
+        try:
+            pairs = zip(before, model.get_weights(), strict=True)
+        except TypeError:  # of Keras, of a variable without a value
+            return False
+        return all(np.array_equal(a, b) for a, b in pairs)
+
+    assert keeps_its_values()
+    monkeypatch.delattr(private.HoldsJaxState, "_get_jax_state")
+    monkeypatch.delattr(private.HoldsJaxState, "_make_function")
+    monkeypatch.setattr(private, "hold_jax_state", lambda model, state: None)
+    check_equal(trained(), expected)
+    assert not keeps_its_values()
+
+
 @pytest.mark.parametrize("name", ["_momentums", "_velocities", "_get_variable_index"])
 def test_without_adams_state_there_is_none_to_fuse(name, monkeypatch):
     optimizer = built_adam()
@@ -163,6 +286,23 @@ def test_without_the_parallel_update_adam_is_kerass_own(monkeypatch):
     alone.apply([keras.ops.ones(2)])
     for a, b in zip(optimizer.variables, alone.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a name of PyTorch")
+def test_without_the_kernel_there_is_none(monkeypatch):
+    import torch
+
+    assert private.fused_adam_kernel() is torch._fused_adam_
+    assert private.is_fused_adam(torch.ops.aten._fused_adam_.tensor_lr)
+    assert not private.is_fused_adam(torch.ops.aten.add.Tensor)
+    monkeypatch.delattr(torch, "_fused_adam_")
+    assert private.fused_adam_kernel() is None
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a name of PyTorch")
+def test_the_schema_of_an_operation():
+    assert private.schema(torch_operation()).name == "aten::add"
+    assert private.schema(len) is None
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="names of PyTorch")
@@ -224,3 +364,10 @@ def test_random_starts_are_those_that_a_seed_changes():
     with private.no_random_starts():
         assert not np.any(keras.ops.convert_to_numpy(start((3, 2))))
     assert np.all(keras.ops.convert_to_numpy(start((3, 2))))
+
+
+def test_a_class_of_initializers_that_is_not_found_draws(monkeypatch):
+    monkeypatch.setattr(private, "random_initializers", lambda: [])
+    with private.no_random_starts():
+        start = keras.initializers.GlorotUniform()((3, 2))
+    assert np.all(keras.ops.convert_to_numpy(start))

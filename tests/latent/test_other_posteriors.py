@@ -5,7 +5,7 @@ import re
 
 import keras
 import pytest
-from families import LaplaceCode, Scaled, StandardLaplace, WideNormal
+from families import CouplingCode, LaplaceCode, Scaled, StandardLaplace, WideNormal
 
 from keras_aevae import VAE, datasets, latent, networks
 from keras_aevae.latent import plots
@@ -17,6 +17,7 @@ GAUSSIAN_ONLY = ("mutual_information", "total_correlation", "dimension_wise_kl")
     "settings, reason",
     [
         (lambda: {"posterior": LaplaceCode()}, "its posteriors aren't Gaussians"),
+        (lambda: {"posterior": CouplingCode()}, "its posteriors aren't Gaussians"),
         (
             lambda: {"posterior": LaplaceCode(), "prior": StandardLaplace(2)},
             "its posteriors aren't",

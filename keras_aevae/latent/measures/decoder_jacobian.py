@@ -1,4 +1,4 @@
-"""How strongly, and in how many directions, decoded data depend on the code."""
+"""The strength, and the number of directions, with which decoded data depend on the code."""
 
 import keras
 import numpy as np

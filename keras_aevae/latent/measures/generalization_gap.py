@@ -1,4 +1,4 @@
-"""How much worse a model is on examples that it hasn't seen."""
+"""The difference between a model's errors on new examples and on training examples."""
 
 import math
 

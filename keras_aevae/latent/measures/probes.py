@@ -1,4 +1,4 @@
-"""How well the labels can be predicted from frozen codes."""
+"""The accuracy with which labels can be predicted from frozen codes."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""How well a model reconstructs its inputs."""
+"""The errors with which a model reconstructs its inputs."""
 
 import numpy as np
 
