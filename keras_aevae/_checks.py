@@ -1,6 +1,7 @@
 """Checks of arguments: each error names the argument, the value received and the remedy."""
 
 import difflib
+import inspect
 import math
 import numbers
 
@@ -92,3 +93,15 @@ def check_name(argument, value, valid):
             f"Unknown `{argument}`. Received: {argument}={value!r}. {nearest(value, valid)}"
         )
     return value
+
+
+def argument_names(function):
+    """Return the names of the arguments of `function`, without `*args` and `**kwargs`."""
+    known = inspect.signature(function).parameters.values()
+    return [p.name for p in known if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def takes_any(function):
+    """Return whether `function` takes `**kwargs`."""
+    known = inspect.signature(function).parameters.values()
+    return any(p.kind is p.VAR_KEYWORD for p in known)

@@ -11,7 +11,7 @@ import keras
 
 from keras_aevae import datasets
 from keras_aevae._checks import check_name
-from keras_aevae.distributions import AutoregressivePrior, get_likelihood
+from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine.backup import Backup
 from keras_aevae.engine.optimizers import optimizers
 from keras_aevae.models import (
@@ -192,15 +192,10 @@ class Recipe:
 
     def train_prior(self, model, x, **settings_of_fit):
         """Train the autoregressive prior for the codes of `x`, and give it to `model`."""
-        settings = dict(self.prior)
-        epochs = settings.pop("epochs")
-        prior = AutoregressivePrior(
-            model.quantizer.num_codes, model.code.grid, seed=self.seed, **settings
-        )
-        prior.compile(self.optimizer(-(-len(x) // self.batch_size), epochs))
-        indices = model.encode_indices(x, batch_size=512)
-        prior.fit(indices, batch_size=self.batch_size, epochs=epochs, **settings_of_fit)
-        model.set_prior(prior)
+        optimizer = self.optimizer(-(-len(x) // self.batch_size), self.prior["epochs"])
+        settings = {"seed": self.seed, "optimizer": optimizer, **self.prior}
+        fit = {"batch_size": self.batch_size, **settings_of_fit}
+        model.fit_prior(x, "autoregressive", batch_size=512, fit=fit, **settings)
 
 
 # Small batches, a high first rate and 3x3 kernels: the lowest test loss of the few settings that

@@ -52,6 +52,26 @@ def causal(shape, latent_dim, outputs_per_value=1, condition_dim=0, recurrent=Fa
     return encoder, keras.Model([z, before, *c], h)
 
 
+def told_grid(shape, latent_dim, outputs_per_value=1, condition_dim=0, **not_for_it):
+    """Networks of one convolution each for a grid of codes, told a condition at each place."""
+    layers = keras.layers
+    height, width, channels = shape
+    grid = (height // 2, width // 2)
+
+    def told(h, c):
+        places = layers.Reshape((*grid, condition_dim))(layers.RepeatVector(math.prod(grid))(c))
+        return layers.Concatenate()([h, places])
+
+    x, z = keras.Input(shape), keras.Input((*grid, latent_dim))
+    c = keras.Input((condition_dim,))
+    h = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(x)
+    encoder = keras.Model([x, c], told(h, c))
+    h = layers.Conv2D(16, 3, padding="same", activation="relu")(told(z, c))
+    outputs = channels * outputs_per_value
+    h = layers.Conv2DTranspose(outputs, 3, strides=2, padding="same")(h)
+    return encoder, keras.Model([z, c], h)
+
+
 GRID = {"network": ka.networks.conv, "filters": (16,), "hidden": None}
 ZOO = {
     "Autoencoder": Row(ka.Autoencoder),
@@ -119,6 +139,13 @@ ZOO = {
         ka.VQVAE,
         parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, seed=0)},
         networks=GRID,
+    ),
+    "VQVAE, told a class": Row(
+        ka.VQVAE,
+        {"classes": 10},
+        parts=lambda: {"quantizer": ka.layers.VectorQuantizer(16, seed=0)},
+        networks={"network": told_grid, "condition_dim": 10},
+        condition=lambda n: np.arange(n) % 10,
     ),
     "VQVAE, codebook by gradient": Row(
         ka.VQVAE,

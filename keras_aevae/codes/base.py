@@ -3,16 +3,17 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_aevae._checks import check_name
+from keras_aevae._checks import argument_names, check_name, nearest, takes_any
 from keras_aevae.distributions import FittedMixture, Prior, get_prior
-from keras_aevae.engine import private
-from keras_aevae.engine.replicas import SEED_SPACING
+from keras_aevae.engine.inference import first_of
+from keras_aevae.engine.noise import start_noise
+from keras_aevae.engine.private import layers_within
 
-# The priors that can be fitted to vectors in a space without holes, by name: the settings of each.
-TO_VECTORS = {"gaussian": {"num_components": 1}, "gaussian_mixture": {}}
+# The priors that can be fitted to vectors in a space without holes, by name: the settings that each
+# takes.
+TO_VECTORS = {"gaussian": ("seed",), "gaussian_mixture": ("num_components", "seed")}
 
 
 class Code(keras.layers.Layer):
@@ -69,9 +70,7 @@ class Code(keras.layers.Layer):
         # A vector is computed from all features, a grid from the features at each position.
         grid = self.latent_shape[1:]
         self.features_shape = tuple(features_shape) if grid else (math.prod(features_shape),)
-        before = {id(layer) for layer in private.layers_within(self)}
         self.make()
-        self.made = {id(layer) for layer in private.layers_within(self)} - before
         self.prior = self.get_prior(prior)
         self.prior.setup(self, data_shape, support)
         # The prior that was fitted afterwards, if there is one.
@@ -171,9 +170,22 @@ class Code(keras.layers.Layer):
         that name, made with its own part of `settings`."""
         self.check_fitted_priors(prior)
         if not isinstance(prior, Prior):
-            return self.make_fitted(check_name("prior", prior, self.fitted_priors), settings)
+            check_name("prior", prior, self.fitted_priors)
+            known = self.settings_of_fitted()
+            if repr(prior) in known:
+                check_settings(repr(prior), settings, known)
+            return self.make_fitted(prior, settings)
         self.check_fitted(prior)
+        name, kind = f"a given {type(prior).__name__}", type(prior)
+        if isinstance(prior, keras.Model) or not takes_any(kind.fit):
+            check_settings(name, settings, {name: arguments_of_fit(kind)})
         return prior, settings
+
+    def settings_of_fitted(self):
+        """Return the names of the settings of each prior in `fitted_priors`, those of its fit
+        included, by the quoted name; of a prior that isn't there they aren't checked."""
+        known = {name: TO_VECTORS[name] for name in self.fitted_priors if name in TO_VECTORS}
+        return {repr(name): (*settings, "verbose") for name, settings in known.items()}
 
     def check_fitted_priors(self, prior):
         """Raise an error if no prior can be fitted to these codes."""
@@ -187,8 +199,10 @@ class Code(keras.layers.Layer):
     def make_fitted(self, name, settings):
         """Return a new prior of that name, which is in `fitted_priors`, and the part of `settings`
         that is for its fit."""
-        settings = {**TO_VECTORS[name], **settings, "latent_dim": self.latent_dim}
-        return FittedMixture(**settings), {}
+        settings = dict(settings)
+        of_fit = {k: settings.pop(k) for k in ("verbose",) if k in settings}
+        fixed = {"num_components": 1} if name == "gaussian" else {}
+        return FittedMixture(self.latent_dim, **{**fixed, **settings}), of_fit
 
     def check_fitted(self, prior):
         """Raise an error unless `prior`, an object, can be fitted to these codes."""
@@ -199,9 +213,10 @@ class Code(keras.layers.Layer):
                 f"fit_prior(x, 'gaussian_mixture') makes. Received: prior={prior!r}."
             )
 
-    def root(self, z):
-        """Return what p is a distribution of, for codes z (n, latent_dim): here z itself."""
-        return z
+    def root(self, drawn):
+        """Return what p is a distribution of, for the first draws in `drawn`, the result of `draw`:
+        here z itself, shape (n, latent_dim)."""
+        return drawn["z"][:, 0]
 
     @property
     def noise(self):
@@ -211,9 +226,7 @@ class Code(keras.layers.Layer):
     def start_noise(self, seed):
         """Start the noise anew from the integer `seed`: that of the first generator from `seed`
         itself, as if made with it, those of others from seeds far from it."""
-        for i, generator in enumerate(self.noise):
-            state = np.array([(seed + i * SEED_SPACING) % 2**31, 0])
-            generator.state.assign(ops.cast(state, generator.state.dtype))
+        start_noise([generator.state for generator in self.noise], seed)
 
     # Initialization from data, before the first training step.
 
@@ -223,13 +236,34 @@ class Code(keras.layers.Layer):
         return self.prior.start_size
 
     def start_from(self, x, encode):
-        """Initialize from the examples `x`; `encode(x)` gives their codes, not yet quantised."""
-        self.prior.start_from(x)
+        """Initialize from the examples `x`, which for a conditional model are (x, condition);
+        `encode(x)` gives their codes, not yet quantised."""
+        self.prior.start_from(first_of(x))
 
     def encoding_parts(self):
-        """Return the layers that encode, which are frozen with the encoder: by default all those
-        that `make` made."""
-        return [layer for layer in private.layers_within(self) if id(layer) in self.made]
+        """Return the layers that encode, which are frozen with the encoder: by default all layers
+        of the code but its priors, and its own weights. A code that also has layers of another use,
+        such as for `decoder_input`, leaves them out."""
+        priors = [p for p in (self.prior, *self.fitted) if isinstance(p, keras.Layer)]
+        others = {id(layer) for prior in priors for layer in layers_within(prior)}
+        layers = [layer for layer in layers_within(self)[1:] if id(layer) not in others]
+        theirs = {id(v) for layer in layers_within(self)[1:] for v in layer.variables}
+        return layers + [OwnWeight(v) for v in self.weights if id(v) not in theirs]
+
+
+class OwnWeight:
+    """A weight that a code has beside its layers, which is frozen as a layer is."""
+
+    def __init__(self, variable):
+        self.variables = [variable]
+
+    @property
+    def trainable(self):
+        return self.variables[0].trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self.variables[0].trainable = value
 
 
 def for_each_draw(value, num_samples):
@@ -242,3 +276,25 @@ def draws_first(outputs, name):
     """Return `outputs[name]`, of shape (batch, num_samples, ...), as (num_samples, batch, ...), the
     order in which distributions take draws."""
     return ops.moveaxis(outputs[name], 1, 0)
+
+
+def arguments_of_fit(kind):
+    """Return the names of the arguments of the `fit` of a class of priors, beside the codes; those
+    of Keras's, if they are Keras models."""
+    known = argument_names(kind.fit)[2:]
+    if issubclass(kind, keras.Model):
+        known += argument_names(keras.Model.fit)[1:]
+    return tuple(name for name in dict.fromkeys(known) if name not in ("x", "y"))
+
+
+def check_settings(prior, settings, known):
+    """Raise unless `prior` takes all `settings`; `known` has the names of the settings of each
+    prior."""
+    for name in settings:
+        if name not in known[prior]:
+            others = [other for other, names in known.items() if name in names]
+            remedy = f"{others[0]} takes it." if others else nearest(name, known[prior])
+            raise ValueError(
+                f"`fit_prior` with {prior} takes no `{name}`, but {', '.join(known[prior])}. "
+                f"Received: {name}={settings[name]!r}. {remedy}"
+            )

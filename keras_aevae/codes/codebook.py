@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_aevae.codes.base import draws_first, for_each_draw
+from keras_aevae.codes.base import arguments_of_fit, draws_first, for_each_draw
 from keras_aevae.codes.point import PointCode
 from keras_aevae.distributions import AutoregressivePrior, UniformIndices
 from keras_aevae.layers import VectorQuantizer
@@ -19,6 +19,9 @@ class CodebookCode(PointCode):
     uniform prior over K. Good for: discrete codes, on which `fit_prior(x, "autoregressive")` learns
     a prior afterwards. Misleads as a generator before that: under the uniform prior `sample`
     decodes codes drawn at random, which mean nothing.
+
+    The codebook is frozen with the encoder, and k-means doesn't start a codebook that is frozen
+    when training begins: all codes stay as they are. `model.start_from(x)` starts it anyway.
 
     Args:
         quantizer: a `keras_aevae.layers.VectorQuantizer` (by default of 512 codes) or
@@ -36,8 +39,6 @@ class CodebookCode(PointCode):
     stores = "codebook"
     drawn = ("z", "indices")
     fitted_priors = ("autoregressive",)
-    # By k-means, the codebook starts at the centres of the encoder's outputs.
-    start_size = 1024
 
     def __init__(self, quantizer=None, **kwargs):
         super().__init__(**kwargs)
@@ -78,9 +79,8 @@ class CodebookCode(PointCode):
             f"fit_prior(x, 'autoregressive'). Received: prior={prior!r}."
         )
 
-    def root(self, z):
-        """Return the indices of codes z, which must be in the codebook: shape (n, *grid)."""
-        return self.quantizer(ops.reshape(z, (-1, *self.latent_shape)))[1]
+    def root(self, drawn):
+        return drawn["indices"][:, 0]
 
     def kl(self, outputs, p):
         return -p.log_prob(draws_first(outputs, "indices"))[..., None]
@@ -88,14 +88,25 @@ class CodebookCode(PointCode):
     def sample(self, num_samples, p, seed=None, **settings):
         return self.embed(p.sample((num_samples,), seed=seed, **settings))
 
+    @property
+    def start_size(self):
+        # By k-means, the codebook starts at the centres of the encoder's outputs. A frozen one
+        # stays where it is.
+        return 1024 if self.quantizer.trainable else 0
+
     def start_from(self, x, encode):
         self.quantizer.start_from(encode(x).reshape(-1, *self.latent_shape))
 
+    def settings_of_fitted(self):
+        own = (*AutoregressivePrior.settings, "optimizer")
+        return {repr("autoregressive"): (*own, *arguments_of_fit(AutoregressivePrior))}
+
     def make_fitted(self, name, settings):
-        own = {k: v for k, v in settings.items() if k in AutoregressivePrior.settings}
+        settings = {"epochs": 10, "optimizer": "adam", **settings}
+        own = {k: settings.pop(k) for k in AutoregressivePrior.settings if k in settings}
         made = AutoregressivePrior(self.quantizer.num_codes, self.grid, **own)
-        made.compile()
-        return made, {"epochs": 10, **{k: v for k, v in settings.items() if k not in own}}
+        made.compile(settings.pop("optimizer"))
+        return made, settings
 
     def check_fitted(self, prior):
         """Raise an error unless `prior` is a prior over the indices of this codebook."""

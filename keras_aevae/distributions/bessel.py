@@ -26,8 +26,11 @@ NUM_TERMS = 6
 
 
 class SphereMean(NamedTuple):
-    """What is known of M(kappa), each of the shape of kappa, and each accurate where its name says
-    so: float32 holds no digits of 1 - A if A is near 1, nor of A if it is near 0."""
+    """M(kappa) and A(kappa) in forms that keep their digits: tensors of the shape of kappa.
+
+    Each form is accurate where its comment says so: float32 holds no digits of 1 - A if A is near
+    1, nor of A if it is near 0.
+    """
 
     # log M, accurate for small kappa; and log M - kappa, for large kappa.
     log: Any

@@ -80,7 +80,7 @@ class VonMisesFisher(Distribution):
 
     @functools.cached_property
     def sphere_mean(self):
-        """What normalizes the density: the mean of exp(kappa w) over the sphere."""
+        """The mean of exp(kappa w) over the sphere, which normalizes the density."""
         return sphere_mean(self.concentration, self.latent_dim)
 
     @property

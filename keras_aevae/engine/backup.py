@@ -6,6 +6,8 @@ import h5py
 import keras
 from keras import ops
 
+from keras_aevae.engine.noise import noise_states
+
 
 class Backup(keras.callbacks.Callback):
     """Keeps the weights of a model and of its optimizer after each epoch, in one file.
@@ -33,19 +35,13 @@ class Backup(keras.callbacks.Callback):
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.path)
         with h5py.File(self.path) as file:
-            for name, state in noise_states(model).items():
-                state.assign(file.attrs[name])
+            for i, state in enumerate(noise_states(model)):
+                state.assign(file.attrs[f"noise_{i}"])
 
     def on_epoch_end(self, epoch, logs=None):
         new = self.path.with_name("new.weights.h5")
         self.model.save_weights(new, overwrite=True)
         with h5py.File(new, "a") as file:
-            for name, state in noise_states(self.model).items():
-                file.attrs[name] = ops.convert_to_numpy(state)
+            for i, state in enumerate(noise_states(self.model)):
+                file.attrs[f"noise_{i}"] = ops.convert_to_numpy(state)
         new.replace(self.path)
-
-
-def noise_states(model):
-    """Return the states of the model's generators of noise, by their names in the file."""
-    states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
-    return {f"noise_{i}": state for i, state in enumerate(states)}

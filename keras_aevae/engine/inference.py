@@ -141,26 +141,29 @@ def first_batch(x):
 
 
 def some_examples(x, num_examples):
-    """Return `num_examples` examples x, or all if there are fewer, and the dataset.
+    """Return `num_examples` examples, x or (x, condition), or all if there are fewer, and the
+    dataset.
 
-    Examples of an array, which may be sorted, are evenly spaced; those of a dataset are its first
+    Examples of arrays, which may be sorted, are evenly spaced; those of a dataset are its first
     ones. Only the first batch of a generator is used, and the generator is returned with that batch
     put back.
     """
     if is_array(first_of(x)):
-        parts = as_numpy(first_of(x))
-        spaced = np.linspace(0, len(parts) - 1, min(num_examples, len(parts))).astype(int)
-        return parts[spaced], x
+        n = len(first_of(x))
+        spaced = np.linspace(0, n - 1, min(num_examples, n)).astype(int)
+        # A list is one array.
+        parts = tuple(map(as_numpy, x)) if isinstance(x, tuple) else as_numpy(x)
+        return map_leaves(lambda part: part[spaced], parts), x
     if hasattr(x, "__next__"):
         first, x = first_batch(x)
-        parts = [first_of(inputs_of(first))]
+        parts = [inputs_of(first)]
     else:
         parts = []
         for batch in batches(x):
-            parts.append(first_of(batch))
-            if sum(map(len, parts)) >= num_examples:
+            parts.append(batch)
+            if sum(len(first_of(part)) for part in parts) >= num_examples:
                 break
-    return np.concatenate(parts)[:num_examples], x
+    return map_leaves(lambda *arrays: np.concatenate(arrays)[:num_examples], *parts), x
 
 
 def pad_to_bucket(x, batch_size):

@@ -10,6 +10,8 @@ import zlib
 import keras
 import numpy as np
 
+from keras_aevae.engine.replicas import SEED_SPACING
+
 
 def another_seed(seed, purpose):
     """Return an integer seed for a second draw, which is independent of the draw with `seed`.
@@ -21,6 +23,19 @@ def another_seed(seed, purpose):
         return None
     words = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())]).generate_state(1)
     return int(words[0] >> 1)
+
+
+def noise_states(model):
+    """Return the states of all generators of noise in `model` and its layers: variables."""
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]
+
+
+def start_noise(states, seed):
+    """Start generators anew from the integer `seed`: the first from `seed` itself, as if made with
+    it, others from seeds far from it."""
+    for i, state in enumerate(states):
+        start = np.array([(seed + i * SEED_SPACING) % 2**31, 0])
+        state.assign(keras.ops.cast(start, state.dtype))
 
 
 def normal(shape, seed=None):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.engine.noise import noise_states, start_noise
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.data import Data
 from keras_aevae.latent.measures import kl, reconstruction_error
@@ -164,11 +165,13 @@ def bar():
 
 @contextlib.contextmanager
 def repeatable(model, seed):
-    """Return a scope in which the model's noise has this `seed`; afterwards it continues as
+    """Return a scope in which all noise of the model has this `seed`; afterwards it continues as
     before."""
     states = [generator.state for generator in model.code.noise]
+    known = {id(state) for state in states}
+    states += [state for state in noise_states(model) if id(state) not in known]
     before = [keras.ops.convert_to_numpy(state.value).copy() for state in states]
-    model.code.start_noise(seed)
+    start_noise(states, seed)
     try:
         yield
     finally:

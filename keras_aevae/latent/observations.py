@@ -117,13 +117,33 @@ class Observations:
 
     @kept
     def bounds(self, which):
-        """Return the ELBO of each example of "test" or "anomalies"."""
+        """Return the ELBO of each example of "test" or "anomalies", under the prior of `rates`."""
         if self.model.stores == "codebook":
             self.check_prior()
             x = self.data.x_test if which == "test" else self.data.anomalies
-            return self.model.elbo(x, batch_size=BATCH_SIZE)
+            return self.ask("elbo", x, self.data.y_test)
         self.check_density()
-        return -self.term(which, "reconstruction") - self.term(which, "kl")
+        return -self.term(which, "reconstruction") - self.rates(which)
+
+    @kept
+    def rates(self, which):
+        """Return KL(q(z|x) || p(z)) of each example of "test" or "anomalies". p(z) is the prior of
+        the samples and of log p(x): the fitted one, if there is one, else the model's own."""
+        if self.model.fitted_prior is None:
+            return self.term(which, "kl")
+        self.check_density()
+        x = self.data.x_test if which == "test" else self.data.anomalies
+        return self.batched(self.model.kl_to_prior, x, self.data.y_test)
+
+    def batched(self, method, x, y):
+        """Return the model's `method` of one batch over all of x."""
+        inputs = self.model.check_inputs(x, y if self.model.condition_dim else None)
+        return self.model.run(method, inputs, batch_size=BATCH_SIZE, verbose=0)
+
+    @functools.cached_property
+    def test_indices(self):
+        """Return the indices of the codes of the test examples, of a model with a codebook."""
+        return self.test("encode_indices")
 
     @functools.cached_property
     def reconstructed(self):
@@ -183,7 +203,8 @@ class Observations:
 
     @functools.cached_property
     def posterior(self):
-        """Return the mean and the log-variance, (n, latent_dim) each, of a VAE under N(0, I)."""
+        """Return the mean and the log-variance, (n, latent_dim) each, of a VAE that was trained
+        under N(0, I)."""
         self.check_density()
         code = self.model.code
         if code.family is None or not issubclass(code.family, DiagonalGaussian):
@@ -192,15 +213,14 @@ class Observations:
             raise ValueError("its prior is learned")
         if not is_standard_normal(code.prior):
             raise ValueError("its prior isn't N(0, I)")
-        inputs = self.data.x_test
-        if self.model.condition_dim:
-            inputs = self.model.check_inputs(inputs, self.data.y_test)
-        inferred = self.model.run(self.model.posterior_at, inputs, batch_size=BATCH_SIZE, verbose=0)
+        inferred = self.batched(self.model.posterior_at, self.data.x_test, self.data.y_test)
         q = code.q(inferred)
         return keras.ops.convert_to_numpy(q.mean), keras.ops.convert_to_numpy(q.log_var)
 
     @kept
     def kl_split(self, part):
+        if self.model.fitted_prior is not None:  # the parts are those of the KL to N(0, I)
+            raise ValueError("its prior was fitted afterwards")
         mean, log_var = map(part.take, self.posterior)
         return measures.kl_decomposition(mean, log_var, NUM_DRAWS, seed=self.seed)
 

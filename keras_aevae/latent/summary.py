@@ -38,7 +38,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
 
         and of a VAE:
 
-        - `train_kl`, `test_kl`, `train_elbo`, `test_elbo`: nats, see `kl` and `elbo`.
+        - `train_kl`, `test_kl`, `train_elbo`, `test_elbo`: nats, see `kl` and `elbo`, under the
+          prior that `fit_prior` fitted, if there is one, as the log-likelihood is.
         - `test_log_likelihood`: nats, see `log_likelihood`, estimated with `num_samples`.
 
     Example:
@@ -68,6 +69,9 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
         "code_scale": code_scale(model.encode(x_test, sample=True, **settings)),
     }
     if "kl" in test:
+        if model.fitted_prior is not None:
+            for x, terms in ((x_train, train), (x_test, test)):
+                terms["kl"] = model.run(model.kl_to_prior, model.check_inputs(x), **settings)
         numbers |= {
             "train_kl": kl(train),
             "test_kl": kl(test),

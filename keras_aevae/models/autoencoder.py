@@ -361,6 +361,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
+        frozen = sorted(self.frozen_with_encoder)
         return {
             **super().get_config(),
             "encoder": serialize(self.encoder),
@@ -374,6 +375,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
             "decoder_sees_x": self.past is not None,
             **self.numbers.config(),
             **({"fitted_prior": serialize(self.fitted_prior)} if self.fitted_prior else {}),
+            **({"frozen_with_encoder": frozen} if frozen else {}),
         }
 
     @classmethod
@@ -383,7 +385,9 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         )
         parts = deserialized(config, deserialize)
         fitted = parts.pop("fitted_prior", None)
+        frozen = parts.pop("frozen_with_encoder", ())
         model = cls(**parts)
+        model.frozen_with_encoder.update(frozen)
         model.set_prior(fitted)
         return model
 

@@ -51,8 +51,16 @@ class Bounds:
 
     def _elbo_of(self, inputs, outputs):
         x, _ = self.unpack(inputs)
+        return ops.mean(self.log_conditional(x, outputs), axis=0) - self._kl_of(outputs)
+
+    def _kl_of(self, outputs):
         kl = ops.sum(self.code.kl(outputs, self.p(fitted=True)), axis=-1)
-        return ops.mean(self.log_conditional(x, outputs), axis=0) - ops.mean(kl, axis=0)
+        return ops.mean(kl, axis=0)
+
+    def kl_to_prior(self, inputs):
+        """Return KL(q(z|x) || p(z)) of each example of one batch, under the p(z) of `elbo`."""
+        outputs = self.infer(inputs, training=False)
+        return self._kl_of(outputs | self.draw(outputs, self.num_draws))
 
     def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
         """Estimate log p(x) of each example by importance sampling from the posterior, in nats.

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import replicas
-from keras_aevae.engine.noise import uniform
+from keras_aevae.engine.noise import another_seed, uniform
 from keras_aevae.engine.numbers import Number
 from keras_aevae.models.vae import VAE
 from keras_aevae.networks import discriminator as build_discriminator
@@ -72,6 +72,7 @@ class FactorVAE(VAE):
         if isinstance(discriminator, (tuple, list)):
             discriminator = build_discriminator(self.latent_dim, discriminator)
         self.discriminator = discriminator
+        self.permutations = replicas.SeedGenerator(another_seed(self.seed, "permutations"))
         check_one_logit(discriminator, self.latent_dim)
 
     def terms(self, x, outputs):
@@ -96,7 +97,7 @@ class FactorVAE(VAE):
 
     def permute(self, z):
         """Permute each latent dimension of `z` over the batch, independently (algorithm 1)."""
-        noise = uniform(ops.shape(z), self.code.noise[0])
+        noise = uniform(ops.shape(z), self.permutations)
         return ops.take_along_axis(z, ops.argsort(noise, axis=1), axis=1)
 
     def get_config(self):

@@ -1,7 +1,9 @@
 """A model in files: presets, and exports that run without this library."""
 
 import functools
+from pathlib import Path
 
+import h5py
 import keras
 
 from keras_aevae import hub
@@ -40,6 +42,17 @@ class Files:
         ```
         """
         return hub.load(cls, preset, load_weights=load_weights, overrides=overrides)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Load weights as Keras's `load_weights` does, into a model that has a fitted prior if the
+        file has one, and only then.
+
+        Weights alone don't say which prior it is. Save the whole model, by `model.save` or
+        `save_to_preset`, to keep both.
+        """
+        if not skip_mismatch:
+            check_fitted_prior(filepath, self.fitted_prior)
+        super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def save_to_preset(self, directory, *, card=None, metadata=None):
         """Write the config, weights, metadata and card to `directory`, for `from_preset` to read.
@@ -130,4 +143,26 @@ class Files:
                 "reconstruction": self._decode(given(z)),
                 "z": z,
             }
+        )
+
+
+def check_fitted_prior(filepath, prior):
+    """Raise if only one has a fitted prior: the file of weights `filepath`, or the model, whose is
+    `prior`. Other files than ".weights.h5" are left to Keras."""
+    if not str(filepath).endswith(".weights.h5") or not Path(filepath).is_file():
+        return
+    with h5py.File(filepath) as file:
+        held = bool(file.get("code/fitted"))
+    if held and prior is None:
+        raise ValueError(
+            "The model must have a fitted prior, as the file has, of the same kind. Received: a "
+            f"model without one, and '{filepath}' with one. Call `set_prior` with such a prior "
+            "first, or pass skip_mismatch=True to leave the file's out. `model.save` and "
+            "`save_to_preset` keep a model and its fitted prior together."
+        )
+    if prior is not None and not held:
+        raise ValueError(
+            f"The file must hold a fitted prior, as the model does. Received: '{filepath}' without "
+            f"one, and a model with a {type(prior).__name__}. Call set_prior(None) first, and fit "
+            "the prior again afterwards: it was fitted to the codes of other weights."
         )

@@ -7,7 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_aevae._checks import check_name, check_positive_integer, check_seed
+from keras_aevae._checks import (
+    argument_names,
+    check_name,
+    check_positive_integer,
+    check_seed,
+    takes_any,
+)
 from keras_aevae.codes.paths import PATHS
 from keras_aevae.engine.checks import check_values
 from keras_aevae.engine.inference import (
@@ -34,13 +40,16 @@ class Verbs:
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose)
 
-    def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None):
+    def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None, check=None):
         """Check the data that a method was given; return them as the model takes them.
 
         An array is checked at once: its shape (by default the data's), its values and its
-        `support`. Each batch of a dataset is checked when it is read.
+        `support`, or by `check(x)`. Each batch of a dataset is checked when it is read.
         """
-        settings = {"name": name, "shape": shape or self.data_shape, "support": support}
+        if check is None:
+            given = {"data_shape": shape or self.data_shape, "support": support}
+            check = functools.partial(check_values, name, **given)
+        settings = {"name": name, "check": check}
         if is_array(first_of(x)):
             return self.check_arrays(x, condition, **settings)
         if condition is not None:
@@ -50,9 +59,9 @@ class Verbs:
             )
         return ((self.check_arrays(batch, **settings),) for batch in batches(x))
 
-    def check_arrays(self, x, condition=None, *, name, shape, support):
+    def check_arrays(self, x, condition=None, *, name, check):
         if self.condition is not None:
-            return self.check_pair(x, condition, name=name, shape=shape, support=support)
+            return self.check_pair(x, condition, name=name, check=check)
         if condition is not None:
             raise ValueError(
                 "`condition` is for conditional models, which are made with `classes=` or "
@@ -64,10 +73,10 @@ class Verbs:
                 f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, "
                 "condition) are for conditional models, such as ConditionalVAE."
             )
-        check_values(name, x, shape, support)
+        check(x)
         return as_numpy(x) if isinstance(x, list) else x  # Keras would take it for many inputs
 
-    def check_pair(self, x, condition, *, name, shape, support):
+    def check_pair(self, x, condition, *, name, check):
         if condition is None and is_pair(x):
             x, condition = x
         if condition is None:
@@ -76,7 +85,8 @@ class Verbs:
                 "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
                 f"batches ((x, condition),). Received: `{name}` alone."
             )
-        check_values(name, x, shape, support)
+        check(x)
+        x = as_numpy(x) if isinstance(x, list) else x
         return x, self.condition.check(condition, len(x))
 
     def check_codes(self, z, condition=None):
@@ -215,6 +225,7 @@ class Verbs:
         length=None,
         batch_size=128,
         verbose=0,
+        **settings,
     ):
         """Generate new data: draw codes from p(z) and decode them.
 
@@ -231,30 +242,46 @@ class Verbs:
             length: the length of the new data, if the model's data may be of any length.
             batch_size: number of examples per batch.
             verbose: 1 for a progress bar.
+            settings: the prior's own: `temperature` of an autoregressive one (below 1 it gives
+                likelier, less diverse codes).
 
         Returns:
             Array of shape (num_samples, *data_shape).
+
+        Raises:
+            ValueError: if the prior that is in use has no such setting.
         """
-        inputs = self.check_codes(self.sample_codes(num_samples, seed=seed), condition)
+        inputs = self.check_codes(self.sample_codes(num_samples, seed=seed, **settings), condition)
         second = another_seed(seed, "noise of x")
         settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
         return self.run_decoder(inputs, noise, second, **settings)
 
     def sample_codes(self, num_samples=1, *, seed=None, **settings):
         """Draw codes from p(z), as `sample` does: array of shape (num_samples, latent_dim). Other
-        arguments are passed on to the prior's `sample`."""
+        arguments are the prior's own settings."""
         num_samples = check_positive_integer("num_samples", num_samples)
         seed = None if seed is None else check_seed(seed)
-        z = self.code.sample(num_samples, self.p(fitted=True), seed=seed, **settings)
-        return ops.convert_to_numpy(z)
+        p = self.p(fitted=True)
+        check_settings_of_prior(p, settings, type(self.code.prior_of(fitted=True)).__name__)
+        return ops.convert_to_numpy(self.code.sample(num_samples, p, seed=seed, **settings))
 
     def fit_prior(
-        self, x, prior="gaussian", *, condition=None, batch_size=128, verbose=0, **settings
+        self,
+        x,
+        prior="gaussian",
+        *,
+        condition=None,
+        batch_size=128,
+        verbose=0,
+        fit=None,
+        **settings,
     ):
         """Fit p(z) to the codes of `x`, for `sample`, `elbo` and `log_likelihood` to use.
 
         Training still uses the model's own prior; call `fit_prior` again after more training. The
-        fitted prior is saved with the model. Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
+        fitted prior is saved with the model, by `model.save` and `save_to_preset`. A file of
+        weights alone can't say which prior it is: `load_weights` needs a model that has one of the
+        same kind (`set_prior`). Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
 
         Good for: samples of a model whose codes aren't like its prior. Misleads as a better model:
         the codes are the same, and a prior that is fitted too closely to few codes decodes to the
@@ -266,10 +293,18 @@ class Verbs:
                 "autoregressive"; or a prior that has a `fit`, such as a
                 `keras_aevae.distributions.FittedMixture` or a compiled `AutoregressivePrior`.
             condition: the condition of each x, for a conditional model.
-            batch_size: number of examples per batch.
+            batch_size: number of examples per batch, in encoding.
             verbose: 1 for a progress bar.
-            settings: the arguments of `FittedMixture` (`num_components`, `seed`) or of
-                `AutoregressivePrior` and its `fit` (`epochs`, `callbacks`, ...).
+            fit: a dict of arguments of the prior's own training that mean something else here:
+                `{"batch_size": 64}`, by default 32, or `{"verbose": 2}`.
+            settings: those of the prior of that name, and its training's. "gaussian": `seed`;
+                "gaussian_mixture": `num_components`, `seed`; "autoregressive": the arguments of an
+                `AutoregressivePrior` (`width`, `depth`, ..., `seed`), its `optimizer` (by default
+                "adam"), and the arguments of Keras's `fit`, such as `epochs` (by default 10) and
+                `callbacks`. Of a prior that is an object, the arguments of its `fit`.
+
+        Raises:
+            ValueError: if the prior doesn't fit the codes or has no such setting.
 
         Example:
 
@@ -283,14 +318,14 @@ class Verbs:
         images = ae.sample(4)
         ```
         """
-        prior, settings = self.code.fittable(prior, settings)
+        prior, settings = self.code.fittable(prior, joined(settings, fit))
         inputs = self.check_inputs(x, condition)
         roots = self.run(self._roots, inputs, batch_size=batch_size, verbose=verbose)
-        prior.fit(roots, verbose=verbose, **settings)
+        prior.fit(roots, **{"verbose": verbose, **settings})
         self.set_prior(prior)
 
     def _roots(self, inputs):
-        return self.code.root(self._encode_draw(inputs))
+        return self.code.root(self.draw(self.infer(inputs, training=False), 1))
 
     def set_prior(self, prior):
         """Use a prior that is already fitted; None restores the model's own prior.
@@ -326,8 +361,9 @@ class Verbs:
         """Decode points on the path between the codes of `start` and those of `end`.
 
         Args:
-            start, end: data, both of shape (n, *data_shape). Where data may be of any length,
-                `start`, an array, has that of the path.
+            start, end: arrays of data, both of shape (n, *data_shape); no datasets, of which a
+                path needs both ends at once. Where data may be of any length, `start` has that of
+                the path.
             steps: points on the path, both ends included.
             condition: what a conditional model is given beside each pair, the same on all its path.
             method: "linear", or "spherical": along the arc, which keeps the distance from the
@@ -340,6 +376,12 @@ class Verbs:
         check_name("method", method, PATHS)
         if check_positive_integer("steps", steps) < 2:
             raise ValueError(f"`steps` must be at least 2. Received: steps={steps}.")
+        for name, given in (("start", start), ("end", end)):
+            if not is_array(first_of(given)):
+                raise ValueError(
+                    f"`{name}` must be an array of data. Received: a {type(given).__name__}. Of a "
+                    "dataset that is read in batches take some examples."
+                )
         settings = {"batch_size": batch_size, "verbose": verbose}
         inputs = self.check_inputs(start, condition)
         a = self.run(self._encode, inputs, **settings)
@@ -356,3 +398,27 @@ class Verbs:
         length = first_of(inputs).shape[1] if self.any_length else None
         decoded = self.run_decoder(z, length=length, **settings)
         return decoded.reshape(len(a), steps, *decoded.shape[1:])
+
+
+def check_settings_of_prior(p, settings, name):
+    """Raise unless the `sample` of p, the current distribution of a prior of that class name, takes
+    all `settings`."""
+    known = [name for name in argument_names(p.sample)[1:] if name != "seed"]
+    for setting in () if takes_any(p.sample) else settings:
+        if setting not in known:
+            takes = ", ".join(known) or "none"
+            raise ValueError(
+                f"`sample` takes no `{setting}` under the prior that is in use, a {name}; its own "
+                f"settings: {takes}. Received: {setting}={settings[setting]!r}."
+            )
+
+
+def joined(settings, fit):
+    """Return the arguments `fit` of a prior's training beside the `settings`."""
+    if not isinstance(fit or {}, dict) or set(fit or {}) & set(settings):
+        raise ValueError(
+            "`fit` must be a dict of arguments of the prior's training, such as "
+            f"{{'batch_size': 64}}, that aren't given beside it. Received: fit={fit!r}, "
+            f"{', '.join(settings) or 'nothing'} beside it."
+        )
+    return {**settings, **(fit or {})}

@@ -5,11 +5,10 @@ https://arxiv.org/abs/1711.00937
 """
 
 import keras
-import numpy as np
 
 from keras_aevae.codes import CodebookCode
 from keras_aevae.codes.perplexity import CodebookPerplexity
-from keras_aevae.engine.inference import run_in_batches
+from keras_aevae.engine.inference import as_numpy, first_of, run_in_batches
 from keras_aevae.engine.numbers import Number
 from keras_aevae.layers import FiniteScalarQuantizer, VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
@@ -30,7 +29,8 @@ class VQVAE(Autoencoder):
 
     Good for: sharp reconstructions, tokens for a second model, no posterior collapse. It has no KL:
     every input costs the same nats. Misleads as a generator by itself: codes drawn at random decode
-    to nothing, so `sample` needs a prior that `fit_prior` learns. Watch `perplexity`, the number of
+    to nothing, so `sample` needs a prior that `fit_prior` learns: its settings, such as
+    `temperature`, are then arguments of `sample`. Watch `perplexity`, the number of
     codes in effective use: the codebook has collapsed if it is far below the codebook's size.
     `codebook` and `commitment` are squared distances, not nats. `interpolate` decodes averages of
     codes, which aren't codes themselves.
@@ -94,21 +94,50 @@ class VQVAE(Autoencoder):
         self.perplexity.update_state(y_pred["indices"], sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def encode_indices(self, x, *, batch_size=128, verbose=0):
-        """Encode data `x`, shape (n, *data_shape), as indices: int32 array of shape (n, *grid)."""
-        inputs = self.check_inputs(x)
+    def encode_indices(self, x, *, condition=None, batch_size=128, verbose=0):
+        """Encode data `x` as indices.
+
+        Args:
+            x: data, shape (n, *data_shape), or a dataset of batches of it.
+            condition: the condition of each x, for a conditional model.
+            batch_size: number of examples per batch.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            int32 array of shape (n, *grid).
+        """
+        inputs = self.check_inputs(x, condition)
         return self.run(self._encode_indices, inputs, batch_size=batch_size, verbose=verbose)
 
     def _encode_indices(self, inputs):
         return self.draw(self.infer(inputs, training=False), 1)["indices"][:, 0]
 
-    def decode_indices(self, indices, *, length=None, batch_size=128, verbose=0):
-        """Decode the codes with these `indices`, shape (n, *grid).
+    def decode_indices(self, indices, *, condition=None, length=None, batch_size=128, verbose=0):
+        """Decode the codes with these indices: return E[x|z].
 
-        Returns E[x|z], an array of shape (n, *data_shape). If the data may be of any length, its
-        length is `length`.
+        Args:
+            indices: integers from 0 to num_codes - 1, shape (n, *grid), or a dataset of batches of
+                them.
+            condition: the condition of each example, for a conditional model.
+            length: the length of the new data, if the model's data may be of any length.
+            batch_size: number of examples per batch.
+            verbose: 1 for a progress bar.
+
+        Returns:
+            Array of shape (n, *data_shape).
         """
-        indices = np.asarray(indices)
+        inputs = self.check_inputs(indices, condition, name="indices", check=self.check_indices)
+        shape = self.shape_of_length(length)
+
+        def decode(batch):
+            z = self.call_compiled(self._embed, first_of(batch))
+            return self.decode_batch(self.with_condition(z, batch), shape)
+
+        return run_in_batches(decode, inputs, batch_size, verbose)
+
+    def check_indices(self, indices):
+        """Raise an error unless the array `indices` holds those of codes."""
+        indices = as_numpy(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)
         if not whole or indices.min() < 0 or indices.max() >= n:
@@ -117,36 +146,8 @@ class VQVAE(Autoencoder):
                 f"{', '.join(map(str, grid))}). Received: {indices.dtype}, shape {indices.shape}."
             )
 
-        shape = self.shape_of_length(length)
-
-        def decode(batch):
-            return self.decode_batch(self.call_compiled(self._embed, batch), shape)
-
-        return run_in_batches(decode, indices, batch_size, verbose)
-
     def _embed(self, indices):
         return self.code.embed(indices)
-
-    def sample(self, num_samples=1, *, temperature=None, seed=None, **settings):
-        """Generate new data: draw codes from the prior over indices and decode them.
-
-        Call `fit_prior(x, "autoregressive")` first: until then the prior is uniform, and codes
-        drawn independently of each other decode to nothing.
-
-        Args:
-            num_samples: number of samples.
-            temperature: of an autoregressive prior; values below 1 give likelier, less diverse
-                codes.
-            seed: integer; the same seed gives the same samples.
-            settings: other arguments, as for the other models' `sample`.
-
-        Returns:
-            Array of shape (num_samples, *data_shape).
-        """
-        if temperature is None:
-            return super().sample(num_samples, seed=seed, **settings)
-        z = self.sample_codes(num_samples, seed=seed, temperature=temperature)
-        return self.decode(z, **settings)
 
     def get_config(self):
         config = super().get_config()

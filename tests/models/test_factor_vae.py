@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_aevae as ka
 from keras_aevae.distributions import StandardNormal
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND
+from keras_aevae.engine.noise import noise_states
 
 FLOAT32 = 1e-5  # relative, against float64, of sums of terms that don't cancel
 D, LATENT, BATCH, SCALE, SEED = 4, 3, 12, 0.7, 1000
@@ -335,7 +336,8 @@ def test_training_with_two_rates_goes_on_after_a_reload_as_if_without(x, tmp_pat
     assert [float(o.learning_rate) for o in again.optimizer.optimizers] == pytest.approx(
         [0.003, 0.01]
     )
-    again.code.sampling.seed_generator.state.assign(part.code.sampling.seed_generator.state)
+    for there, here in zip(noise_states(again), noise_states(part)):
+        there.assign(here)
     fit(whole)
     fit(again)
     assert int(again.optimizer.iterations) == int(whole.optimizer.iterations) == 18
@@ -377,8 +379,8 @@ def test_the_total_correlation_falls():
     x = correlated_data()
     vae, factor_vae = trained_on(x, 0.0), trained_on(x, 30.0)
     before, after = (gaussian_total_correlation(m, x) for m in (vae, factor_vae))
-    # Over seeds 0.55 to 0.61 nats, and at most 0.06.
-    assert before > 0.4 and after < 0.15
+    # Over four seeds 0.42 to 0.47 nats, and at most 0.17.
+    assert before > 0.35 and after < 0.25
     # The discriminator's estimate, of codes that are Gaussian, is near the exact value.
     estimates = [m.evaluate_terms(x)["total_correlation"].mean() for m in (vae, factor_vae)]
     assert estimates[0] == pytest.approx(before, abs=0.15)
@@ -456,3 +458,32 @@ def test_a_discriminator_gives_one_logit(layer, shape):
     match = f"`discriminator` must give one logit, shape .batch, 1.*output shape {shape}"
     with pytest.raises(ValueError, match=match):
         linear(discriminator=keras.Sequential([layer()]))
+
+
+class Fixed(ka.codes.GaussianCode):
+    """A code that draws no noise from generators: the draws are fixed."""
+
+    noise = ()
+
+    def draw(self, inferred, num_samples=1, training=None):
+        shape = (keras.ops.shape(inferred["z_mean"])[0], num_samples, self.latent_dim)
+        scale = keras.ops.exp(0.5 * inferred["z_log_var"])[:, None]
+        return {"z": inferred["z_mean"][:, None] + scale * 0.5 * keras.ops.ones(shape)}
+
+
+def test_the_permutations_are_drawn_by_the_model_itself():
+    """Whatever noise its code has; with a seed they are the same again."""
+    x = np.random.default_rng(0).random((64, 6), "float32")
+
+    def terms(seed, **settings):
+        keras.utils.set_random_seed(0)
+        networks = ka.networks.mlp((6,), 3, hidden=(8,))
+        settings = {"discriminator": (8,), "seed": seed, **settings}
+        model = ka.FactorVAE(*networks, posterior=Fixed(), **settings)
+        assert model.code.noise in ((), [])
+        model.compile()
+        model.fit(x, epochs=2, verbose=0)
+        return model.evaluate(x, verbose=0, return_dict=True)["discriminator"]
+
+    assert terms(1) == terms(1) != terms(2)
+    assert np.isfinite(terms(None))

@@ -84,7 +84,7 @@ def draw(axes, model, x, labels, kinds, settings):
                 label=name,
             )
     clouds(axes, model, x, basis, examples, settings)
-    if is_standard_normal(model.prior):
+    if is_standard_normal(model.code.prior_of(fitted=True)):
         prior_circles(axes)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(axis_names[0])

@@ -73,11 +73,12 @@ def plane(name, model, codes, size, extent):
             f"{name!r} with latent_dim={model.latent_dim}. `plots.traversals` draws a line."
         )
     if codes is None:
-        if model.latent_dim > 2 or not is_standard_normal(model.prior):
+        prior = model.code.prior_of(fitted=True)
+        if model.latent_dim > 2 or not is_standard_normal(prior):
             raise ValueError(
                 "`codes` are needed, unless the latent space has 2 dimensions and the prior is "
                 f"N(0, I). Received: codes=None for {name!r} with latent_dim={model.latent_dim} "
-                f"and the prior {type(model.prior).__name__}. Pass a dict from the names to codes, "
+                f"and the prior {type(prior).__name__}. Pass a dict from the names to codes, "
                 "such as {" + f"{name!r}: model.encode(x_test)" + "}."
             )
         center, spread, basis = np.zeros(2), np.ones(2), np.eye(2)

@@ -20,8 +20,7 @@ def of_kind(o, part, kind):
 def perplexity(o, part):
     if o.model.stores != "codebook":
         raise ValueError("it has no codebook")
-    indices = o.model.encode_indices(part.take(o.data.x_test), batch_size=512)
-    return measures.perplexity(indices, o.model.quantizer.num_codes)
+    return measures.perplexity(part.take(o.test_indices), o.model.quantizer.num_codes)
 
 
 def latent_dim(o, part):

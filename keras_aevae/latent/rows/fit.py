@@ -28,6 +28,10 @@ def elbo(o, part):
     return mean(part.take(o.bounds("test")))
 
 
+def rate(o, part):
+    return mean(part.take(o.rates("test")))
+
+
 def log_likelihood(o, part):
     return mean(part.take(o.log_likelihoods))
 
@@ -121,9 +125,9 @@ FIT = (
         "kl",
         "Rate: KL to the prior",
         "nats",
-        "What a code says about its image beyond what the prior says of every image. Points have "
-        "none.",
-        functools.partial(test_term, name="kl"),
+        "What a code says about its image beyond what the prior says of every image: the prior "
+        "that samples are drawn from, fitted or the model's own. Points have none.",
+        rate,
     ),
     Row(
         "elbo",
