@@ -46,6 +46,11 @@ class VQVAE(Autoencoder):
         prior: the distribution of the codes' indices: "uniform", as in the paper's training.
         latent_dim, likelihood, classes, condition_dim: as for `Autoencoder`.
 
+    The quantizer is a part of what encodes: `encoder.trainable = False` freezes it, too, and a
+    codebook that is frozen when training begins isn't started by k-means (`start_from(x)` does it).
+    For the same reason `optimizers(model, ..., encoder=...)` includes a codebook that is trained by
+    gradient.
+
     `encode` gives the quantised vectors, flattened, as in every model; `encode_indices` and
     `decode_indices` work with indices, as the prior does.
 
