@@ -96,6 +96,7 @@ ZOO = {
         ka.VAE, {"free_bits": 0.05}, lambda: {"posterior": TwoPartCode()}
     ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
+    "HypersphericalVAE": Row(ka.HypersphericalVAE),
     "Autoencoder, told a class": Row(
         ka.Autoencoder,
         {"classes": 10},

@@ -6,18 +6,27 @@ from keras_aevae.codes.codebook import CodebookCode
 from keras_aevae.codes.gaussian import GaussianCode
 from keras_aevae.codes.point import PointCode
 from keras_aevae.codes.reparameterized import ReparameterizedCode
+from keras_aevae.codes.von_mises_fisher import VonMisesFisherCode
 
-__all__ = ["Code", "CodebookCode", "GaussianCode", "PointCode", "ReparameterizedCode"]
+__all__ = [
+    "Code",
+    "CodebookCode",
+    "GaussianCode",
+    "PointCode",
+    "ReparameterizedCode",
+    "VonMisesFisherCode",
+]
 
 CODES = {
     "point": lambda seed: PointCode(),
     "diagonal_gaussian": GaussianCode,
+    "von_mises_fisher": VonMisesFisherCode,
 }
 
 
 def get_code(identifier, seed=None):
-    """Return the code named by `identifier`, "point" or "diagonal_gaussian", whose noise has this
-    `seed`; or `identifier` itself, if it is a `Code`."""
+    """Return the code named by `identifier`, "point", "diagonal_gaussian" or "von_mises_fisher",
+    whose noise has this `seed`; or `identifier` itself, if it is a `Code`."""
     if isinstance(identifier, Code):
         return identifier
     return CODES[check_name("posterior", identifier, CODES)](seed=seed)

@@ -7,6 +7,7 @@ from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
 from keras_aevae.distributions.fitted_mixture import FittedMixture
+from keras_aevae.distributions.fitted_von_mises_fisher import FittedVonMisesFisher
 from keras_aevae.distributions.gaussian import Gaussian
 from keras_aevae.distributions.gaussian_mixture import GaussianMixture
 from keras_aevae.distributions.likelihood import Likelihood
@@ -15,7 +16,9 @@ from keras_aevae.distributions.multivariate_gaussian import MultivariateGaussian
 from keras_aevae.distributions.point import Point
 from keras_aevae.distributions.prior import FixedPrior, LearnedPrior, Prior
 from keras_aevae.distributions.uniform_indices import UniformIndices
+from keras_aevae.distributions.uniform_sphere import UniformSphere
 from keras_aevae.distributions.vamp_prior import VampPrior
+from keras_aevae.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "AutoregressivePrior",
@@ -25,6 +28,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "FittedMixture",
+    "FittedVonMisesFisher",
     "FixedPrior",
     "Gaussian",
     "GaussianMixture",
@@ -36,10 +40,16 @@ __all__ = [
     "Prior",
     "StandardNormal",
     "UniformIndices",
+    "UniformSphere",
     "VampPrior",
+    "VonMisesFisher",
 ]
 
-POSTERIORS = {"point": Point, "diagonal_gaussian": DiagonalGaussian}
+POSTERIORS = {
+    "point": Point,
+    "diagonal_gaussian": DiagonalGaussian,
+    "von_mises_fisher": VonMisesFisher,
+}
 # Factories that take the number of latent dimensions; a learned prior gets it from its model.
 PRIORS = {
     "standard_normal": StandardNormal,
@@ -59,7 +69,7 @@ LIKELIHOODS = {
 
 
 def get_posterior(identifier):
-    """Return the posterior family named by `identifier`: 'point' or 'diagonal_gaussian'; or
+    """Return the posterior family named by `identifier`, such as 'diagonal_gaussian'; or
     `identifier` itself, if it is a subclass of `Distribution`."""
     if isinstance(identifier, type) and issubclass(identifier, Distribution):
         return identifier

@@ -16,7 +16,7 @@ class Prior:
     that was given a prior as an object, not by a name, keeps its config.
     """
 
-    # What it is a distribution of: "vectors", or the "indices" of codes.
+    # What it is a distribution of: "vectors", "directions" (unit vectors), or "indices" of codes.
     over = "vectors"
     # Number of dimensions of the vectors; None if it takes that of its model.
     latent_dim = None

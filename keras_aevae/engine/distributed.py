@@ -57,6 +57,10 @@ class TorchDataParallel(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.parallel = None
+        self.wrap()
+
+    def wrap(self):
+        """Put a step that averages the gradients in place of the model's."""
         self.train_function = self.model.train_function
         # Recorded operations would bypass DistributedDataParallel; Keras's own step doesn't.
         keras_step = getattr(self.train_function, "eagerly", self.train_function)
@@ -69,9 +73,11 @@ class TorchDataParallel(keras.callbacks.Callback):
             finally:
                 replicas.share_torch_steps(False)
 
-        self.model.train_function = step
+        self.model.train_function = self.step = step
 
     def on_train_batch_begin(self, batch, logs=None):
+        if self.model.train_function is not self.step:  # another one was made in the meantime
+            self.wrap()
         if self.parallel is None:  # here, after other callbacks have loaded their state
             with self.undone_by_errors():
                 self.start()

@@ -50,6 +50,30 @@ class Number:
         return check_number(self.name, value, **self.limits, remedy=self.remedy)
 
 
+class Setting:
+    """A setting that a model's steps are traced with, such as a number of draws. It is checked, may
+    be set at any time, like a `Number`, and steps are then traced anew.
+
+    Args:
+        check: function of the name and the value; it returns the value or raises an error.
+    """
+
+    def __init__(self, check):
+        self.checked_by = check
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, owner=None):
+        return self if model is None else model.numbers.given[self.name]
+
+    def __set__(self, model, value):
+        model.set_number(self, value)
+
+    def checked(self, value):
+        return self.checked_by(self.name, value)
+
+
 class Refused:
     """An argument that a model inherits and can't honour: `free_bits = Refused("it has no KL")`.
 
@@ -132,7 +156,9 @@ class Numbers(keras.layers.Layer):
 
 def kind_of(value):
     """Return what a step that was traced with `value` depends on."""
-    return type(value) if value is None or isinstance(value, float) else id(value)
+    if value is None or isinstance(value, float):
+        return type(value)
+    return value if isinstance(value, (int, str)) else id(value)
 
 
 def as_config(value):
@@ -143,7 +169,7 @@ def as_config(value):
 
 class HasNumbers:
     """A mixin of models, to be placed before `keras.Model`, for attributes of the types `Number`,
-    `Refused` and `ReadOnly`."""
+    `Setting`, `Refused` and `ReadOnly`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -158,7 +184,7 @@ class HasNumbers:
         # Otherwise Keras would track a variable as a weight of the model, and PyTorch a layer as a
         # part of it.
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, (Number, Refused, ReadOnly)):
+        if isinstance(attribute, (Number, Setting, Refused, ReadOnly)):
             attribute.__set__(self, value)
         else:
             super().__setattr__(name, value)
@@ -166,8 +192,13 @@ class HasNumbers:
     def set_number(self, number, value):
         if keras.backend.backend() == "jax":
             self.jax_state_sync()  # within `fit`, JAX's step holds the values of variables
-        if self.numbers.set(number.name, number.checked(value)):
+        value = number.checked(value)
+        self.check_number(number.name, value)
+        if self.numbers.set(number.name, value):
             self.retrace()
+
+    def check_number(self, name, value):
+        """Raise an error if this model can't take `value`, which is valid as such, for `name`."""
 
     def number(self, name):
         """Return the value of the number `name` at the current training step, a float32 scalar."""

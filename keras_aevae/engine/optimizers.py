@@ -47,6 +47,8 @@ def optimizers(model, default, /, **parts):
     check_optimizer("default", default)
     if not parts:
         return default
+    if isinstance(model, OwnLoss):
+        model.freeze_beside()
     own = {name: optimizer_of_part(name, given, default) for name, given in parts.items()}
     check_distinct({"default": default, **own})
     places = {name: places_of_part(model, name) for name in parts}

@@ -47,6 +47,9 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         """Return the layers that are trained and frozen together with the network `name`."""
         return []
 
+    def freeze_beside(self):
+        """Freeze the layers beside each network that is frozen, and thaw them with it again."""
+
     def forget_compiled(self):
         """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)

@@ -4,6 +4,7 @@ from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.models.ciwae import CIWAE
 from keras_aevae.models.conditional_vae import ConditionalVAE
 from keras_aevae.models.factor_vae import FactorVAE
+from keras_aevae.models.hyperspherical_vae import HypersphericalVAE
 from keras_aevae.models.iwae import IWAE
 from keras_aevae.models.miwae import MIWAE
 from keras_aevae.models.piwae import PIWAE
@@ -21,5 +22,6 @@ __all__ = [
     "Autoencoder",
     "ConditionalVAE",
     "FactorVAE",
+    "HypersphericalVAE",
     "VampPriorVAE",
 ]

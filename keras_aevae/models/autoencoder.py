@@ -16,7 +16,7 @@ from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine.checks import check_networks
-from keras_aevae.engine.numbers import HasNumbers, Number, ReadOnly
+from keras_aevae.engine.numbers import Number, ReadOnly
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.layers.past import Past
 from keras_aevae.models.bounds import Bounds
@@ -29,7 +29,7 @@ SOME_LENGTH = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
+class Autoencoder(Verbs, Bounds, Files, Training):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))
@@ -180,21 +180,24 @@ class Autoencoder(Verbs, Bounds, Files, HasNumbers, Training):
                 "alone, which a conditional model's doesn't. Received: "
                 f"condition_dim={self.condition_dim}."
             )
-        if x_dropout is not None and not decoder_sees_x:
-            raise ValueError(
-                "`x_dropout` masks the x that a decoder sees: give decoder_sees_x=True, too, or "
-                f"leave it out. Received: x_dropout={x_dropout!r}, decoder_sees_x=False."
-            )
-        self.x_dropout = x_dropout
         self.seed = self.code.seed if seed is None else seed
         if self.seed is not None and self.code.seed is None:
             self.code.start_noise(self.seed)
         # The masks have their own seed, which is far from the seed of the draws of z.
         own_seed = None if self.seed is None else (self.seed + 2**30) % 2**31
         self.past = Past(own_seed) if decoder_sees_x else None
+        self.x_dropout = x_dropout
         self.trackers = []
         self.frozen_with_encoder = set()
         self.built = True
+
+    def check_number(self, name, value):
+        super().check_number(name, value)
+        if name == "x_dropout" and value is not None and self.past is None:
+            raise ValueError(
+                "`x_dropout` masks the x that a decoder sees: give decoder_sees_x=True, too, or "
+                f"leave it out. Received: x_dropout={value!r}, decoder_sees_x=False."
+            )
 
     @property
     def stores(self):

@@ -6,12 +6,14 @@ Tucker et al. 2019, Doubly Reparameterized Gradient Estimators for Monte Carlo O
 https://arxiv.org/abs/1810.04152
 """
 
+import functools
+
 import keras
 from keras import ops
 
 from keras_aevae._checks import check_name
 from keras_aevae.engine.gradients import frozen
-from keras_aevae.engine.numbers import Refused
+from keras_aevae.engine.numbers import Refused, Setting
 from keras_aevae.models.vae import VAE
 from keras_aevae.objectives import importance_weighted_bound
 
@@ -94,11 +96,12 @@ class IWAE(Routed, VAE):
     ```
     """
 
+    gradient = Setting(functools.partial(check_name, valid=GRADIENTS))
     free_bits = Refused("an importance weighted bound has no KL term that could be free")
 
     def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
-        self.gradient = check_name("gradient", gradient, GRADIENTS)
+        self.gradient = gradient
 
     def terms(self, x, outputs):
         outputs, encoder_outputs = self.route(outputs)
@@ -145,6 +148,3 @@ class IWAE(Routed, VAE):
     def stops(self):
         # The encoder's gradient passes through z alone, not through the density q(z|x).
         return self.code.inferred
-
-    def get_config(self):
-        return {**super().get_config(), "gradient": self.gradient}

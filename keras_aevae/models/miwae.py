@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.engine.numbers import Setting
 from keras_aevae.models.iwae import IWAE
 
 
@@ -37,9 +38,11 @@ class MIWAE(IWAE):
     ```
     """
 
+    num_bounds = Setting(check_positive_integer)
+
     def __init__(self, *args, num_samples=5, num_bounds=5, **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
-        self.num_bounds = check_positive_integer("num_bounds", num_bounds, "1 is the IWAE.")
+        self.num_bounds = num_bounds
 
     @property
     def num_draws(self):
@@ -52,6 +55,3 @@ class MIWAE(IWAE):
 
         bounds = self.importance_weighted(grouped(log_weights), grouped(to_encoder), axis=1)
         return ops.mean(bounds, axis=0)
-
-    def get_config(self):
-        return {**super().get_config(), "num_bounds": self.num_bounds}

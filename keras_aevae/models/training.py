@@ -1,4 +1,4 @@
-"""The training of every model: the checks of its data, and the one place where its loss is made."""
+"""The training of every model: the checks of its terms and of its data, and its loss."""
 
 import functools
 import math
@@ -12,13 +12,13 @@ from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data, check_values
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, is_pair, some_examples
-from keras_aevae.engine.names import names_of
+from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers.condition import is_unknown
 from keras_aevae.layers.past import check_causal, check_same
 
 
-class Training(OwnLoss):
+class Training(HasNumbers, OwnLoss):
     """The base of a model that defines `terms`, `batch_terms` and `coefficients`."""
 
     about_loss = (
@@ -83,15 +83,28 @@ class Training(OwnLoss):
 
     def compile(self, *args, **kwargs):
         self.trackers.clear()
-        self.trackers.extend(keras.metrics.Mean(name=name) for name in names_of(self))
-        check_known("coefficients", self.coefficients(), self.term_names)
-        self.freeze_with_encoder()
+        self.track_terms()
+        self.freeze_beside()
         super().compile(*args, **kwargs)
+
+    def track_terms(self):
+        """Make a tracker for each term, and keep those that are there already."""
+        names = names_of(self)
+        check_weights(self.coefficients(), names)
+        known = {tracker.name: tracker for tracker in self.trackers}
+        if list(names) != list(known):
+            self.trackers.clear()
+            self.trackers.extend(known.get(n) or keras.metrics.Mean(name=n) for n in names)
+
+    def retrace(self):
+        if self.compiled:
+            self.track_terms()
+        super().retrace()
 
     def layers_beside(self, name):
         return self.code.encoding_parts() if name == "encoder" else []
 
-    def freeze_with_encoder(self):
+    def freeze_beside(self):
         """Freeze the layers that encode beside a frozen encoder, and thaw them with it again."""
         for i, part in enumerate(self.layers_beside("encoder")):
             if not self.encoder.trainable and part.trainable:
@@ -173,11 +186,69 @@ class Training(OwnLoss):
         self.code.start_from(x, encode)
 
 
-def check_known(method, weights, names):
-    """Raise unless the `weights` that `method` returned are those of terms."""
-    unknown = sorted(set(weights) - set(names))
-    if unknown:
+def names_of(model):
+    """Return the names of the `example_terms` and `batch_terms` of `model`, in order, as a tuple.
+
+    The terms are computed for one example, in a scope that changes no state: abstractly on JAX,
+    which would compile each operation; with real numbers on the other backends, where that takes
+    milliseconds.
+    """
+
+    def terms(*inputs):
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        with keras.StatelessScope():
+            outputs = model.with_one_draw(model(inputs, training=False))
+            x, _ = model.unpack(inputs)
+            each, of_batch = model.example_terms(x, outputs), model.batch_terms(x, outputs)
+        check_shapes("terms", each, (1,), "(batch,): one number for each example, not reduced")
+        check_shapes("batch_terms", of_batch, (), "(): one number for the batch")
+        nonlocal names
+        names = (*each, *of_batch)
+        check_names(names)
+        return list(each.values())
+
+    names = ()
+    inputs = [ops.zeros((1, *model.example_shape))]
+    if model.condition is not None:
+        shape, dtype = model.condition.each
+        inputs.append(ops.zeros((1, *shape), dtype))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.eval_shape(terms, *inputs)
+    else:
+        terms(*inputs)
+    return names
+
+
+def check_shapes(method, terms, shape, wanted):
+    """Raise unless all `terms` of one example, which `method` returned, have this `shape`."""
+    for name, term in terms.items():
+        received = tuple(ops.convert_to_tensor(term).shape)
+        if received != shape:
+            each = str(received).replace("1", "batch", 1) if received[:1] == (1,) else received
+            raise ValueError(
+                f"`{method}` must return tensors of shape {wanted}. Received: `{name}` of shape "
+                f"{each}."
+            )
+
+
+def check_names(names):
+    """Raise unless each term has a name of its own, which isn't Keras's name of the whole loss."""
+    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
+    if twice:
         raise ValueError(
-            f"`{method}` must name terms, which are {', '.join(names)}. Received: "
-            f"{', '.join(unknown)}. {nearest(unknown[0], names)}"
+            "Each term of `terms` and `batch_terms` must have a name of its own, other than "
+            f"'loss'. Received: {', '.join(names)}. Rename {', '.join(twice)}."
+        )
+
+
+def check_weights(weights, names):
+    """Raise unless `coefficients`, which returned these `weights`, gives terms their weights."""
+    unknown = sorted(set(weights) - set(names))
+    if unknown or not weights:
+        received = f"{', '.join(unknown)}. {nearest(unknown[0], names)}" if unknown else "none."
+        raise ValueError(
+            f"`coefficients` must name one or more of the terms {', '.join(names)}. Received: "
+            f"{received}"
         )

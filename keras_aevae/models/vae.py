@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine import replicas
-from keras_aevae.engine.numbers import Number
+from keras_aevae.engine.numbers import Number, Setting
 from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.objectives import free_bits
 
@@ -57,6 +57,7 @@ class VAE(Autoencoder):
 
     beta = Number(minimum=0, remedy="1 is the ELBO.")
     free_bits = Number(minimum=0, optional=True, remedy="None is none.")
+    num_samples = Setting(check_positive_integer)
 
     def __init__(
         self,
@@ -94,16 +95,17 @@ class VAE(Autoencoder):
             )
         self.beta = beta
         self.free_bits = free_bits
-        if self.free_bits is not None and not self.code.exact_kl:
+        self.num_samples = num_samples
+
+    def check_number(self, name, value):
+        super().check_number(name, value)
+        if name == "free_bits" and value is not None and not self.code.exact_kl:
             raise ValueError(
                 "`free_bits` need a KL by dimension, which this posterior doesn't have to this "
                 "prior, or to any learned one: leave them out, or use prior='standard_normal'. "
-                f"Received: free_bits={free_bits!r}, {type(self.code).__name__}, "
+                f"Received: free_bits={value!r}, {type(self.code).__name__}, "
                 f"{type(self.prior).__name__}."
             )
-        self.num_samples = check_positive_integer(
-            "num_samples", num_samples, "1 is one draw from each posterior."
-        )
 
     @property
     def num_draws(self):
@@ -125,6 +127,3 @@ class VAE(Autoencoder):
         beta = self.number("beta")
         weights = {"reconstruction": 1.0, "kl": beta}
         return weights if self.free_bits is None else {**weights, "free_bits": beta}
-
-    def get_config(self):
-        return {**super().get_config(), "num_samples": self.num_samples}

@@ -212,3 +212,75 @@ def test_other_properties_are_set_as_in_keras():
     model = build(Named)
     model.title = "one"
     assert model.title == "ONE"
+
+
+# Settings that a step is traced with, and numbers of another kind than before.
+
+
+def test_a_number_of_draws_may_change(x):
+    model = build(ka.VAE)
+    model.compile()
+    model.fit(x, verbose=0)
+    assert model.predict(x, verbose=0)["z"].ndim == 2
+    model.num_samples = 3
+    assert model.predict(x, verbose=0)["z"].shape[1:] == (3, 2)
+    assert model.get_config()["num_samples"] == 3
+    model.fit(x, verbose=0)
+    assert model.evaluate_terms(x)["kl"].shape == (len(x),)
+    with pytest.raises(ValueError, match="`num_samples`.*num_samples=-2"):
+        model.num_samples = -2
+    assert model.num_samples == 3
+
+
+@pytest.mark.parametrize(
+    "cls, name, value, other, bad",
+    [
+        (ka.IWAE, "gradient", "reparameterized", "doubly_reparameterized", "nonsense"),
+        (ka.MIWAE, "num_bounds", 2, 3, 0),
+        (ka.IWAE, "num_samples", 2, 4, 1.5),
+    ],
+)
+def test_every_setting_is_checked_and_holds(cls, name, value, other, bad, x):
+    model = build(cls, **{name: value})
+    model.compile()
+    model.fit(x, verbose=0)
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        setattr(model, name, bad)
+    setattr(model, name, other)
+    assert getattr(model, name) == model.get_config()[name] == other
+    model.fit(x, verbose=0)
+    assert model.predict(x, verbose=0)["z"].shape[1] == model.num_draws
+
+
+@pytest.mark.parametrize("before, after", [(0.5, None), (None, 0.5)])
+@pytest.mark.parametrize("moment", ["between", "within"])
+def test_free_bits_come_and_go(before, after, moment, x):
+    model = build(ka.VAE, free_bits=before)
+    model.compile()
+
+    class Sets(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.free_bits = after
+
+    if moment == "between":
+        model.fit(x, verbose=0)
+        model.free_bits = after
+        history = model.fit(x, verbose=0).history
+    else:
+        history = model.fit(x, epochs=2, verbose=0, callbacks=[Sets()]).history
+    shown = model.evaluate(x, verbose=0, return_dict=True)
+    assert ("free_bits" in shown) == (after is not None)
+    assert {"loss", "kl", "reconstruction"} <= set(history) & set(shown)
+    extra = shown.get("free_bits", 0.0)
+    total = shown["reconstruction"] + shown["kl"] + extra
+    np.testing.assert_allclose(shown["loss"], total, rtol=1e-4)
+
+
+def test_what_the_constructor_refuses_is_refused_later():
+    model = build(ka.VAE, prior="gaussian_mixture")
+    with pytest.raises(ValueError, match="`free_bits` need a KL by dimension"):
+        model.free_bits = 0.5
+    with pytest.raises(ValueError, match="`x_dropout`.*decoder_sees_x=True"):
+        model.x_dropout = 0.5
+    assert model.free_bits is None and model.x_dropout is None

@@ -31,6 +31,8 @@ def relative(terms=None, of_batch=None, weights=None):
         ({"terms": lambda o: {"own": ops.mean(o["z_mean"])}}, r"`own` of shape \(\)"),
         ({"of_batch": lambda o: {"own": o["z_mean"][:, 0]}}, r"`own` of shape \(batch,\)"),
         ({"weights": {"kls": 1.0}}, "kls. Did you mean: kl?"),
+        ({"terms": lambda o: {"loss": o["z_mean"][:, 0]}}, "other than 'loss'.*Rename loss"),
+        ({"of_batch": lambda o: {"kl": ops.mean(o["z_mean"])}}, "Rename kl"),
     ],
 )
 def test_terms_of_other_shapes_or_names_are_refused(settings, received):
@@ -88,6 +90,17 @@ def test_the_layer_of_the_posterior_is_trained_with_the_encoder():
     model.fit(x, verbose=0)
     np.testing.assert_array_equal(model.encode(x), before)
     assert all((a != b).any() for a, b in zip(decoder, model.decoder.get_weights()))
+
+
+def test_parts_have_optimizers_beside_a_frozen_encoder():
+    model = VAE(*networks.mlp((8,), latent_dim=2, hidden=(4,)))
+    model.encoder.trainable = False
+    adam = keras.optimizers.Adam
+    model.compile(optimizers(model, adam(0.1), decoder=adam(0.01)))
+    x = np.random.default_rng(0).uniform(size=(64, 8)).astype("float32")
+    before = model.encode(x)
+    model.fit(x, verbose=0)
+    np.testing.assert_array_equal(model.encode(x), before)
 
 
 @pytest.mark.parametrize("prior", ["standard_normal", "gaussian_mixture"])
