@@ -30,6 +30,7 @@ def sample_in_batches(function, num_samples, batch_size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", choices=CASES, action="append", help="by default all")
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -38,7 +39,8 @@ def main():
     by_hand = importlib.import_module(f"by_hand.{backend}")
     print("| backend | networks | verb | images/s | by hand | relative | one image, ms |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for case, (load, build) in CASES.items():
+    for case in arguments.case or CASES:
+        load, build = CASES[case]
         x = load(n if "28" in case else n // 5)
         model = vae(build, x.shape[1:])
         raw = by_hand.forward(weights_of(model), x.shape[1:], compiled=backend != "torch")
