@@ -115,6 +115,12 @@ ZOO = {
     "VAE, a code of two parts": Row(
         ka.VAE, {"free_bits": 0.05}, lambda: {"posterior": TwoPartCode()}
     ),
+    "AdversarialAutoencoder": Row(
+        ka.AdversarialAutoencoder, {"adversary_weight": 2.0, "discriminator": (16, 16)}
+    ),
+    "AdversarialAutoencoder, Gaussian posterior": Row(
+        ka.AdversarialAutoencoder, {"posterior": "diagonal_gaussian", "discriminator": (16,)}
+    ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
     "HypersphericalVAE": Row(ka.HypersphericalVAE),
     "Autoencoder, told a class": Row(

@@ -1,5 +1,6 @@
 """The models: one file per idea."""
 
+from keras_aevae.models.adversarial_autoencoder import AdversarialAutoencoder
 from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.models.ciwae import CIWAE
 from keras_aevae.models.conditional_vae import ConditionalVAE
@@ -19,6 +20,7 @@ __all__ = [
     "PIWAE",
     "VAE",
     "VQVAE",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "ConditionalVAE",
     "FactorVAE",

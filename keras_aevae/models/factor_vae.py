@@ -106,11 +106,6 @@ class FactorVAE(VAE):
 
 
 def check_one_logit(discriminator, latent_dim):
-    if not isinstance(discriminator, keras.Layer):
-        raise ValueError(
-            "`discriminator` must be a Keras model, or a tuple of the hidden units of one, such as "
-            f"(256, 256). Received: discriminator={discriminator!r}."
-        )
     shape = check_discriminator(discriminator, (latent_dim,))
     if shape != (1,):
         raise ValueError(

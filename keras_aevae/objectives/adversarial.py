@@ -162,8 +162,13 @@ class Adversary:
 
 
 def check_discriminator(network, shape):
-    """Raise an error unless `network` gives one tensor of logits for examples of `shape`; return
-    the shape of an example's logits."""
+    """Raise an error unless `network` is a Keras model that gives one tensor of logits for examples
+    of `shape`; return the shape of an example's logits."""
+    if not isinstance(network, keras.Layer):
+        raise ValueError(
+            "`discriminator` must be a Keras model, or a tuple of the hidden units of one, such as "
+            f"(256, 256). Received: discriminator={network!r}."
+        )
     logits = network(keras.KerasTensor((None, *shape)))
     received = getattr(logits, "shape", None)
     if received is None:
