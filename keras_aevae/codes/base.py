@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_aevae._checks import argument_names, check_name, nearest, takes_any
+from keras_aevae._checks import argument_names, nearest, takes_any
 from keras_aevae.distributions import FittedMixture, Prior, get_prior
 from keras_aevae.engine.inference import first_of
 from keras_aevae.engine.noise import start_noise
@@ -169,8 +169,10 @@ class Code(keras.layers.Layer):
         """Return `(prior, settings of its fit)` for `fit_prior`: `prior` itself, or a new prior of
         that name, made with its own part of `settings`."""
         self.check_fitted_priors(prior)
+        if prior is None:
+            prior = self.fitted_priors[0]
         if not isinstance(prior, Prior):
-            check_name("prior", prior, self.fitted_priors)
+            self.check_fitted_name(prior)
             known = self.settings_of_fitted()
             if repr(prior) in known:
                 check_settings(repr(prior), settings, known)
@@ -194,6 +196,15 @@ class Code(keras.layers.Layer):
                 f"No prior can be fitted to the codes of a {type(self).__name__} afterwards: it "
                 f"names none in `fitted_priors`. Received: prior={prior!r}. Sample from the "
                 "model's own prior."
+            )
+
+    def check_fitted_name(self, name):
+        """Raise an error unless `name` is in `fitted_priors`."""
+        if name not in self.fitted_priors:
+            raise ValueError(
+                f"Unknown `prior` for the codes of a {type(self).__name__}. Received: "
+                f"prior={name!r}. Those that can be fitted: {', '.join(self.fitted_priors)}. The "
+                "model's own prior is restored by set_prior(None)."
             )
 
     def make_fitted(self, name, settings):

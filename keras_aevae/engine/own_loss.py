@@ -50,6 +50,15 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     def freeze_beside(self):
         """Freeze the layers beside each network that is frozen, and thaw them with it again."""
 
+    def check_compiled(self, method):
+        """Raise an error unless the model is compiled."""
+        if not self.compiled:
+            raise ValueError(
+                f"`{method}` needs a compiled model: call `model.compile()` first, which needs no "
+                "arguments. A model that was just made, or loaded from a preset, isn't compiled. "
+                f"Received: a {type(self).__name__} that isn't compiled."
+            )
+
     def forget_compiled(self):
         """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)
@@ -61,6 +70,7 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
 
     @functools.wraps(keras.Model.fit)
     def fit(self, x=None, y=None, **kwargs):
+        self.check_compiled("fit")
         finalized = finalized_if_finished(self.optimizer)
         with several_steps(self, x, kwargs) as settings, whole_steps(self), finalized:
             return super().fit(x, y, **settings)
@@ -69,6 +79,7 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     def evaluate(self, *args, **kwargs):
         if private.called_by_fit(kwargs):  # its data were made for as many steps as those of `fit`
             return super().evaluate(*args, **kwargs)
+        self.check_compiled("evaluate")
         return scoped(keras.Model.evaluate)(self, *args, **kwargs)
 
     predict = scoped(keras.Model.predict)

@@ -187,6 +187,8 @@ def test_fitted_prior(row, trained, digits, tmp_path):
             model.fit_prior(x, name, **c)
     if "autoregressive" not in known:
         one, several = known
+        model.fit_prior(x, **c)  # by default the first
+        assert len(model.fitted_prior.get_weights()[0]) == 1  # of one component
         model.fit_prior(x, several, num_components=2, seed=0, **c)
         model.fit_prior(x, one, **c)  # again, in its place
         z = model.encode(x, sample=True, **c)

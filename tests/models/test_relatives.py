@@ -92,6 +92,13 @@ def test_the_layer_of_the_posterior_is_trained_with_the_encoder():
     assert all((a != b).any() for a, b in zip(decoder, model.decoder.get_weights()))
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_model_that_is_not_compiled_says_so(method):
+    model = VAE(*networks.mlp((8,), latent_dim=2, hidden=(4,)))
+    with pytest.raises(ValueError, match=rf"`{method}` needs a compiled model.*compile\(\)"):
+        getattr(model, method)(np.zeros((4, 8), "float32"))
+
+
 def test_parts_have_optimizers_beside_a_frozen_encoder():
     model = VAE(*networks.mlp((8,), latent_dim=2, hidden=(4,)))
     model.encoder.trainable = False
