@@ -13,6 +13,10 @@ time and holds the weights, Adam's moments and the steps so far (5 MiB for these
     tar -cf vae.tar likelihood_runs/vae_stages_3280_epochs/backup   # here
     tar -xf vae.tar                                                 # there; then the same command
 
+The folder `unfinished` holds such copies of the rows that need more hours:
+
+    mkdir -p likelihood_runs && tar -xf benchmarks/unfinished/vae_stages.tar.xz -C likelihood_runs
+
 Networks as published: Burda et al. 2016 (https://arxiv.org/abs/1509.00519), one stochastic layer;
 the VampPrior's (https://arxiv.org/abs/1705.07120), whose number is that of Norouzi, Fleet & Norouzi
 2020 (https://arxiv.org/abs/2004.04795). The rows with `stages` are also trained as published: in
