@@ -8,48 +8,6 @@ from keras_aevae._checks import check_number
 SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 
 
-class Number:
-    """A number of a model that may be set at any time, also in `fit`: `beta = Number(minimum=0)`.
-
-    It takes an integer or a float, a schedule over the model's training steps
-    (`keras.optimizers.schedules.LearningRateSchedule`), or a scalar `keras.Variable`, which is then
-    no longer trained. Reading the attribute gives what was set; `model.number("beta")` gives its
-    value at the current step, as a tensor.
-
-    The value is kept in a variable of the model, so a new value needs no new trace. It is in the
-    config and not in the weights' file, so loading weights never changes it.
-
-    Args:
-        minimum, exclusive, maximum: the valid range, as for `check_number`.
-        remedy: a sentence that is added to errors, such as the usual value.
-        optional: whether None is allowed.
-    """
-
-    def __init__(self, minimum=None, exclusive=False, maximum=None, remedy="", optional=False):
-        self.limits = {"minimum": minimum, "exclusive": exclusive, "maximum": maximum}
-        self.remedy = remedy
-        self.optional = optional
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, model, owner=None):
-        return self if model is None else model.numbers.given[self.name]
-
-    def __set__(self, model, value):
-        model.set_number(self, value)
-
-    def checked(self, value):
-        """Return `value` as a float, a schedule, a variable or None, or raise an error."""
-        if isinstance(value, SCHEDULE) or (value is None and self.optional):
-            return value
-        if isinstance(value, keras.Variable) and tuple(value.shape) == ():
-            return value
-        if keras.ops.is_tensor(value) and tuple(value.shape) == ():
-            value = float(value)
-        return check_number(self.name, value, **self.limits, remedy=self.remedy)
-
-
 class Setting:
     """A setting that a model's steps are traced with, such as a number of draws. It is checked, may
     be set at any time, like a `Number`, and steps are then traced anew.
@@ -72,6 +30,39 @@ class Setting:
 
     def checked(self, value):
         return self.checked_by(self.name, value)
+
+
+class Number(Setting):
+    """A number of a model that may be set at any time, also in `fit`: `beta = Number(minimum=0)`.
+
+    It takes an integer or a float, a schedule over the model's training steps
+    (`keras.optimizers.schedules.LearningRateSchedule`), or a scalar `keras.Variable`, which is then
+    no longer trained. Reading the attribute gives what was set; `model.number("beta")` gives its
+    value at the current step, as a tensor.
+
+    The value is kept in a variable of the model, so a new value needs no new trace. It is in the
+    config and not in the weights' file, so loading weights never changes it.
+
+    Args:
+        minimum, exclusive, maximum: the valid range, as for `check_number`.
+        remedy: a sentence that is added to errors, such as the usual value.
+        optional: whether None is allowed.
+    """
+
+    def __init__(self, minimum=None, exclusive=False, maximum=None, remedy="", optional=False):
+        self.limits = {"minimum": minimum, "exclusive": exclusive, "maximum": maximum}
+        self.remedy = remedy
+        self.optional = optional
+
+    def checked(self, value):
+        """Return `value` as a float, a schedule, a variable or None, or raise an error."""
+        if isinstance(value, SCHEDULE) or (value is None and self.optional):
+            return value
+        if isinstance(value, keras.Variable) and tuple(value.shape) == ():
+            return value
+        if keras.ops.is_tensor(value) and tuple(value.shape) == ():
+            value = float(value)
+        return check_number(self.name, value, **self.limits, remedy=self.remedy)
 
 
 class Refused:
@@ -184,7 +175,7 @@ class HasNumbers:
         # Otherwise Keras would track a variable as a weight of the model, and PyTorch a layer as a
         # part of it.
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, (Number, Setting, Refused, ReadOnly)):
+        if isinstance(attribute, (Setting, Refused, ReadOnly)):
             attribute.__set__(self, value)
         else:
             super().__setattr__(name, value)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from finite_differences import central_differences
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -91,17 +92,6 @@ def generator(w):
 def discriminator(w, z):
     real, fake = logit(w, Fixed.draws.astype("float64")), logit(w, z)
     return -0.5 * (scipy.special.log_expit(real) + scipy.special.log_expit(-fake)).mean()
-
-
-def central_differences(f, weights, name, h=1e-6):
-    x = weights[name]
-    result = np.zeros_like(x)
-    for i in np.ndindex(*x.shape):
-        up, down = x.copy(), x.copy()
-        up[i] += h
-        down[i] -= h
-        result[i] = (f({**weights, name: up}) - f({**weights, name: down})) / (2 * h)
-    return result
 
 
 @pytest.mark.parametrize("weight", [0.0, 6.0])

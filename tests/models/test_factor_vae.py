@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from finite_differences import central_differences
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -112,17 +113,6 @@ class Reference:
         """Of the discriminator, of fixed codes: 1 for them, 0 for the permuted."""
         joint, product = self.logit(w, z), self.logit(w, shifted(z))
         return -0.5 * np.mean(scipy.special.log_expit(joint) + scipy.special.log_expit(-product))
-
-
-def central_differences(f, weights, name, h=1e-6):
-    x = weights[name]
-    result = np.zeros_like(x)
-    for i in np.ndindex(*x.shape):
-        up, down = x.copy(), x.copy()
-        up[i] += h
-        down[i] -= h
-        result[i] = (f({**weights, name: up}) - f({**weights, name: down})) / (2 * h)
-    return result
 
 
 @pytest.mark.parametrize("num_samples", [1, 3])
