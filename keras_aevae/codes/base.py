@@ -136,7 +136,8 @@ class Code(keras.layers.Layer):
                 f"`prior` must be one of vectors of {self.latent_dim} latent dimensions, as the "
                 f"codes are. Received: a {type(prior).__name__} of {prior.over}{own}."
             )
-        if prior.of_posteriors and type(self).q is Code.q:
+        has_density = self.stores == "distribution"  # else the prior itself says what is missing
+        if has_density and prior.of_posteriors and type(self).q is Code.q:
             raise ValueError(
                 f"`prior` must be one that isn't made of posteriors, since a {type(self).__name__} "
                 f"doesn't define `q`. Received: a {type(prior).__name__}. Take another prior, such "
