@@ -72,6 +72,10 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     def fit(self, x=None, y=None, **kwargs):
         self.check_compiled("fit")
         finalized = finalized_if_finished(self.optimizer)
+        if keras.backend.backend() == "tensorflow":
+            from keras_aevae.engine.tensorflow_data import batches_of_arrays
+
+            x, y, kwargs = batches_of_arrays(x, y, kwargs)
         with several_steps(self, x, kwargs) as settings, whole_steps(self), finalized:
             return super().fit(x, y, **settings)
 
