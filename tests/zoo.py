@@ -123,6 +123,7 @@ ZOO = {
     ),
     "FactorVAE": Row(ka.FactorVAE, {"gamma": 2.0, "discriminator": (16, 16)}),
     "HypersphericalVAE": Row(ka.HypersphericalVAE),
+    "HierarchicalVAE": Row(ka.HierarchicalVAE, {"free_bits": 0.05}),
     "Autoencoder, told a class": Row(
         ka.Autoencoder,
         {"classes": 10},

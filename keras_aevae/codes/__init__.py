@@ -4,6 +4,7 @@ from keras_aevae._checks import check_name
 from keras_aevae.codes.base import Code
 from keras_aevae.codes.codebook import CodebookCode
 from keras_aevae.codes.gaussian import GaussianCode
+from keras_aevae.codes.hierarchical import HierarchicalCode
 from keras_aevae.codes.point import PointCode
 from keras_aevae.codes.reparameterized import ReparameterizedCode
 from keras_aevae.codes.von_mises_fisher import VonMisesFisherCode
@@ -12,6 +13,7 @@ __all__ = [
     "Code",
     "CodebookCode",
     "GaussianCode",
+    "HierarchicalCode",
     "PointCode",
     "ReparameterizedCode",
     "VonMisesFisherCode",

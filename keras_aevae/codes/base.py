@@ -44,6 +44,10 @@ class Code(keras.layers.Layer):
     fitted_priors = ()
     # Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
     exact_kl = False
+    # The names of the parts of `kl`, if a model shows each as a term of its own.
+    shown_parts = ()
+    # Whether q(z|x) and the p of some of its parts have weights in common.
+    shares_weights = False
     # The seed of its noise, if it was given one.
     seed = None
 
@@ -54,7 +58,8 @@ class Code(keras.layers.Layer):
         """Make all weights, including the prior's. A model calls it once.
 
         Args:
-            features_shape: shape of the encoder's output, without the batch axis.
+            features_shape: shape of the encoder's output, without the batch axis; a list of them
+                if it has several.
             latent_shape: shape of the decoder's input, without the batch axis: (latent_dim,) or a
                 grid.
             prior: a name, a `Prior`, or anything else that `get_prior` takes.
@@ -66,10 +71,10 @@ class Code(keras.layers.Layer):
                 f"Make another {type(self).__name__}."
             )
         self.latent_shape = tuple(latent_shape)
-        self.latent_dim = math.prod(latent_shape)
+        self.latent_dim = self.root_dim = math.prod(latent_shape)
         # A vector is computed from all features, a grid from the features at each position.
-        grid = self.latent_shape[1:]
-        self.features_shape = tuple(features_shape) if grid else (math.prod(features_shape),)
+        flat = not self.latent_shape[1:] and not isinstance(features_shape, list)
+        self.features_shape = (math.prod(features_shape),) if flat else features_shape
         self.make()
         self.prior = self.get_prior(prior)
         self.prior.setup(self, data_shape, support)
@@ -77,8 +82,39 @@ class Code(keras.layers.Layer):
         self.fitted = []
         self.built = True
 
+    def decoder_shape(self, known, latent_dim):
+        """Return the shape of the decoder's input, without the batch axis.
+
+        `known` is the shape of the decoder that was given, or None; `latent_dim` is None if it
+        wasn't given.
+        """
+        if latent_dim is None and known is None:
+            raise ValueError(
+                "`latent_dim` is needed where the decoder's input shape isn't known: pass it. "
+                "Received: latent_dim=None."
+            )
+        if known is None or None in known or latent_dim not in (None, math.prod(known)):
+            return (latent_dim,)
+        return known  # a vector, or a grid of codes with that many dimensions in all
+
+    def check_features(self, features, latent_shape):
+        """Raise unless the encoder's features, a shape or a list of shapes, fit the code's."""
+        if isinstance(features, list):
+            raise ValueError(
+                "`encoder` must give one tensor of known shape (batch, ...): a "
+                f"{type(self).__name__} takes no list of features. The model itself adds the layer "
+                f"that makes the posterior's parameters. Received: {len(features)} tensors."
+            )
+        if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
+            raise ValueError(
+                f"`encoder` doesn't fit: the decoder takes a grid of codes, {latent_shape}, so the "
+                f"encoder must give features of that grid, {(*latent_shape[:-1], 'channels')}. "
+                f"Received: features of shape {features}."
+            )
+
     def make(self):
-        """Make the layers that turn features into what `infer` returns."""
+        """Make the layers that turn features into what `infer` returns. A code of several parts
+        sets `latent_dim` and `root_dim`, the number of dimensions of what the prior is of, anew."""
 
     def make_head(self, outputs):
         """Make the dense layer from features to `outputs` numbers; for a grid, at each position."""
@@ -109,6 +145,10 @@ class Code(keras.layers.Layer):
         """Return q(z|x) as a distribution, if it has a density."""
         raise NotImplementedError
 
+    def root_q(self, inferred):
+        """Return q(root|x) as a distribution, for priors that are made of posteriors."""
+        return self.q(inferred)
+
     def decoder_input(self, z):
         """Return the decoder's input for codes z, shape (n, latent_dim)."""
         return z if len(self.latent_shape) == 1 else ops.reshape(z, (-1, *self.latent_shape))
@@ -129,15 +169,16 @@ class Code(keras.layers.Layer):
 
     def get_prior(self, prior):
         """Return the prior that `prior` names, or `prior` itself."""
-        prior = get_prior(prior, self.latent_dim)
-        if prior.over != "vectors" or prior.latent_dim not in (None, self.latent_dim):
+        prior = get_prior(prior, self.root_dim)
+        if prior.over != "vectors" or prior.latent_dim not in (None, self.root_dim):
             own = "" if prior.latent_dim is None else f" of {prior.latent_dim} dimensions"
             raise ValueError(
-                f"`prior` must be one of vectors of {self.latent_dim} latent dimensions, as the "
+                f"`prior` must be one of vectors of {self.root_dim} latent dimensions, as the "
                 f"codes are. Received: a {type(prior).__name__} of {prior.over}{own}."
             )
         has_density = self.stores == "distribution"  # else the prior itself says what is missing
-        if has_density and prior.of_posteriors and type(self).q is Code.q:
+        own = type(self).q is not Code.q or type(self).root_q is not Code.root_q
+        if has_density and prior.of_posteriors and not own:
             raise ValueError(
                 f"`prior` must be one that isn't made of posteriors, since a {type(self).__name__} "
                 f"doesn't define `q`. Received: a {type(prior).__name__}. Take another prior, such "
@@ -155,7 +196,7 @@ class Code(keras.layers.Layer):
 
     def p_of(self, tensors, fitted=False):
         """Return p(z) as a distribution, from the result of `prior_tensors`."""
-        return self.prior_of(fitted).made_of(tensors, self.q)
+        return self.prior_of(fitted).made_of(tensors, self.root_q)
 
     def p(self, posterior_at, fitted=False):
         """Return the current p(z) as a distribution. `posterior_at(x)` gives the result of `infer`
@@ -214,14 +255,14 @@ class Code(keras.layers.Layer):
         settings = dict(settings)
         of_fit = {k: settings.pop(k) for k in ("verbose",) if k in settings}
         fixed = {"num_components": 1} if name == "gaussian" else {}
-        return FittedMixture(self.latent_dim, **{**fixed, **settings}), of_fit
+        return FittedMixture(self.root_dim, **{**fixed, **settings}), of_fit
 
     def check_fitted(self, prior):
         """Raise an error unless `prior`, an object, can be fitted to these codes."""
         self.check_fitted_priors(prior)
-        if not isinstance(prior, FittedMixture) or prior.latent_dim != self.latent_dim:
+        if not isinstance(prior, FittedMixture) or prior.latent_dim != self.root_dim:
             raise ValueError(
-                f"`prior` must be a FittedMixture of {self.latent_dim} latent dimensions, such as "
+                f"`prior` must be a FittedMixture of {self.root_dim} latent dimensions, such as "
                 f"fit_prior(x, 'gaussian_mixture') makes. Received: prior={prior!r}."
             )
 

@@ -45,7 +45,7 @@ class GaussianMixture(LearnedPrior):
 
     def setup(self, code, data_shape=None, support=None):
         super().setup(code, data_shape, support)
-        shape = (self.num_components, code.latent_dim)
+        shape = (self.num_components, code.root_dim)
         normal = keras.initializers.RandomNormal(stddev=1.0, seed=self.seed)
         self.means = self.add_weight(name="means", shape=shape, initializer=normal)
         self.log_vars = self.add_weight(name="log_vars", shape=shape, initializer="zeros")

@@ -3,8 +3,6 @@
 The first size in a shape of data is None where examples may be of any length.
 """
 
-import math
-
 import keras
 import numpy as np
 
@@ -12,8 +10,9 @@ from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.inference import as_numpy, first_batch, first_of, is_array
 
 
-def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, sees_x=False):
-    """Raise unless the networks fit each other; return (latent_shape, data_shape, features_shape).
+def check_networks(encoder, decoder, latent_dim, likelihood, code, condition_dim=0, sees_x=False):
+    """Raise unless the networks fit each other and the code; return (latent_shape, data_shape,
+    features_shape), where an encoder of several outputs has a list of the latter.
 
     Networks that aren't built yet are built.
     """
@@ -26,15 +25,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, se
     known = first_input_shape(decoder)
     if latent_dim is not None:
         latent_dim = check_positive_integer("latent_dim", latent_dim)
-    elif known is None:
-        raise ValueError(
-            "`latent_dim` is needed where the decoder's input shape isn't known: pass it. "
-            "Received: latent_dim=None."
-        )
-    # A grid of codes with that many dimensions in all, or a vector.
-    latent_shape = tuple(known[1:]) if known else (latent_dim,)
-    if None in latent_shape or latent_dim not in (None, math.prod(latent_shape)):
-        latent_shape = (latent_dim,)
+    latent_shape = code.decoder_shape(tuple(known[1:]) if known else None, latent_dim)
     condition = {"the condition's length": (condition_dim,)} if condition_dim else {}
     seen = {"the shape of x": shape_seen(encoder, decoder)} if sees_x else {}
     wanted = {"latent_dim": latent_shape, **seen, **condition}
@@ -48,13 +39,8 @@ def check_networks(encoder, decoder, latent_dim, likelihood, condition_dim=0, se
                 f"shape {params}, which are those of data of shape {data_shape}."
             )
     wanted = {"the decoder's data shape": data_shape, **condition}
-    features = single_output("encoder", encoder, wanted)
-    if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
-        raise ValueError(
-            f"`encoder` doesn't fit: the decoder takes a grid of codes, {latent_shape}, so the "
-            f"encoder must give features of that grid, {(*latent_shape[:-1], 'channels')}. "
-            f"Received: features of shape {features}."
-        )
+    features = shapes_of_output("encoder", encoder, wanted)
+    code.check_features(features, latent_shape)
     return latent_shape, data_shape, features
 
 
@@ -132,19 +118,34 @@ def single_output(name, network, wanted, any_length=False):
     The inputs are checked to have the `wanted` shapes. If `any_length`, the first size of the
     output may be None.
     """
+    shape = shapes_of_output(name, network, wanted, any_length)
+    if isinstance(shape, list):
+        raise ValueError(
+            f"`{name}` must give one tensor of known shape (batch, ...). Received: a list of "
+            f"{len(shape)} tensors."
+        )
+    return shape
+
+
+def shapes_of_output(name, network, wanted, any_length=False):
+    """Return the shape of the output of `network`, without the batch axis; if it has several
+    outputs, a list of their shapes."""
     check_inputs(name, network, wanted)
     inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
     output = network(inputs if len(inputs) > 1 else inputs[0])
-    output_shape = getattr(output, "shape", None)
-    any_length = any_length and len(output_shape or ()) > 2
-    known = output_shape and output_shape[2 if any_length else 1 :]
-    if output_shape is None or None in known or len(output_shape) < 2:
-        received = output_shape or f"{type(output).__name__} of {len(output)} tensors"
-        raise ValueError(
-            f"`{name}` must give one tensor of known shape (batch, ...). The model itself adds "
-            f"the layer that makes the posterior's parameters. Received: {received}."
-        )
-    return tuple(output_shape[1:])
+    outputs = output if isinstance(output, (list, tuple)) else [output]
+    shapes = [getattr(each, "shape", None) for each in outputs]
+    for shape in shapes:
+        length = any_length and len(shape or ()) > 2
+        known = shape and shape[2 if length else 1 :]
+        if shape is None or None in known or len(shape) < 2:
+            raise ValueError(
+                f"`{name}` must give one tensor of known shape (batch, ...). The model itself adds "
+                f"the layer that makes the posterior's parameters. Received: "
+                f"{shape or type(output).__name__}."
+            )
+    shapes = [tuple(shape[1:]) for shape in shapes]
+    return shapes if isinstance(output, (list, tuple)) else shapes[0]
 
 
 def check_values(name, x, data_shape, support):

@@ -5,6 +5,7 @@ from keras_aevae.models.autoencoder import Autoencoder
 from keras_aevae.models.ciwae import CIWAE
 from keras_aevae.models.conditional_vae import ConditionalVAE
 from keras_aevae.models.factor_vae import FactorVAE
+from keras_aevae.models.hierarchical_vae import HierarchicalVAE
 from keras_aevae.models.hyperspherical_vae import HypersphericalVAE
 from keras_aevae.models.iwae import IWAE
 from keras_aevae.models.miwae import MIWAE
@@ -24,6 +25,7 @@ __all__ = [
     "Autoencoder",
     "ConditionalVAE",
     "FactorVAE",
+    "HierarchicalVAE",
     "HypersphericalVAE",
     "VampPriorVAE",
 ]

@@ -6,7 +6,6 @@ Hinton & Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 """
 
 import functools
-import math
 
 import keras
 from keras import ops
@@ -160,15 +159,21 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         self.decoder = decoder
         self.likelihood = get_likelihood(likelihood)
         self.condition = get_condition(classes, condition_dim)
-        self.latent_shape, self.data_shape, features = check_networks(
-            encoder, decoder, latent_dim, self.likelihood, self.condition_dim, decoder_sees_x
-        )
-        self.latent_dim = math.prod(self.latent_shape)
         seed = None if seed is None else check_seed(seed)
         self.code = get_code(posterior, seed)
+        condition_dim = self.condition_dim
+        self.latent_shape, self.data_shape, features = check_networks(
+            encoder, decoder, latent_dim, self.likelihood, self.code, condition_dim, decoder_sees_x
+        )
         self.code.setup(
             features, self.latent_shape, prior, self.data_shape, self.likelihood.support
         )
+        self.latent_dim = self.code.latent_dim
+        if latent_dim not in (None, self.latent_dim):
+            raise ValueError(
+                "`latent_dim` must be the number of dimensions of the posterior's parts, in all "
+                f"{self.latent_dim}. Received: latent_dim={latent_dim!r}."
+            )
         # In the config a name stands for what was made of that name and has no settings: an object
         # that was given, and a layer, are kept whole.
         settled = isinstance(self.prior, keras.layers.Layer)

@@ -33,6 +33,16 @@ class Routed:
     # The posterior's parameters through which no gradient passes in the encoder's log-weights.
     stops = ()
 
+    def check_routes(self, routed):
+        """Raise an error if the log-weights would be `routed` and can't be."""
+        if routed and self.code.shares_weights:
+            raise ValueError(
+                "The gradients of encoder and decoder can't be separated where q(z|x) and p(z) "
+                f"have weights in common, as those of a {type(self.code).__name__}. Received: "
+                f"a {type(self).__name__} that does so. Take an IWAE, CIWAE or MIWAE with "
+                "gradient='reparameterized'."
+            )
+
     @property
     def generated(self):
         return ("decoder_output", *(("frozen_decoder_output",) if self.routed else ()))
@@ -102,6 +112,12 @@ class IWAE(Routed, VAE):
     def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
         self.gradient = gradient
+        self.check_routes(self.routed)
+
+    def check_number(self, name, value):
+        super().check_number(name, value)
+        if name == "gradient":
+            self.check_routes(value == "doubly_reparameterized")
 
     def terms(self, x, outputs):
         outputs, encoder_outputs = self.route(outputs)

@@ -112,8 +112,9 @@ class VAE(Autoencoder):
         return self.num_samples
 
     def terms(self, x, outputs):
-        kl = ops.sum(self.code.kl(outputs, self.p()), axis=-1)  # (draws or 1, batch)
-        return {**super().terms(x, outputs), "kl": ops.mean(kl, axis=0)}
+        kl = ops.mean(self.code.kl(outputs, self.p()), axis=0)  # (batch, parts)
+        parts = {name: kl[:, i] for i, name in enumerate(self.code.shown_parts)}
+        return {**super().terms(x, outputs), "kl": ops.sum(kl, axis=-1), **parts}
 
     def batch_terms(self, x, outputs):
         if self.free_bits is None:
