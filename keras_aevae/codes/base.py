@@ -42,7 +42,8 @@ class Code(keras.layers.Layer):
     family = None
     # The names of the priors that `fit_prior` makes for these codes.
     fitted_priors = ()
-    # Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
+    # Whether `kl` is exact and split by dimension (or by group) under the model's own prior. That
+    # of a group may be exact given the draws of the groups above it.
     exact_kl = False
     # The names of the parts of `kl`, if a model shows each as a term of its own.
     shown_parts = ()

@@ -1,5 +1,4 @@
-"""On TensorFlow, `fit` makes the batches of arrays itself: as Keras does, but in an order of its own
-in each epoch."""
+"""On TensorFlow, `fit` makes the batches of arrays itself, in another order in each epoch."""
 
 import keras
 import numpy as np
