@@ -323,6 +323,9 @@ def test_a_convolutional_ladder(tmp_path):
     loaded = keras.saving.load_model(path)
     assert_allclose(loaded.encode(X), vae.encode(X), atol=1e-6)
     assert_allclose(loaded.sample(3, seed=2), vae.sample(3, seed=2), atol=1e-6)
+    vae.save_to_preset(tmp_path / "preset")
+    again = ka.HierarchicalVAE.from_preset(tmp_path / "preset")
+    assert_allclose(again.reconstruct(X), vae.reconstruct(X), atol=1e-6)
 
 
 def test_upper_features_are_computed_from_lower_ones():
