@@ -44,6 +44,8 @@ class Code(keras.layers.Layer):
     fitted_priors = ()
     # Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
     exact_kl = False
+    # Whether `log_ratio` can have a gradient through z alone: see `along_path`.
+    has_path_gradient = False
     # The seed of its noise, if it was given one.
     seed = None
 
@@ -124,6 +126,17 @@ class Code(keras.layers.Layer):
     def log_ratio(self, outputs, p):
         """Return log p(z) - log q(z|x) at the draws in `outputs`: shape (num_samples, batch)."""
         raise NotImplementedError
+
+    def along_path(self, outputs):
+        """Return `outputs` for a `log_ratio` in which log q(z|x) has a gradient through z alone.
+
+        Models call it with their weights frozen, and only if `has_path_gradient`. Here the outputs
+        of `infer` are constants, which is enough if `log_ratio` computes log q(z|x) from them and
+        z. An output of `draw` on which it depends, such as a log q that came with the draw, must be
+        computed anew.
+        """
+        constant = {name: ops.stop_gradient(outputs[name]) for name in self.inferred}
+        return {**outputs, **constant}
 
     # The prior p(z): the model's own, and the one that is fitted afterwards.
 

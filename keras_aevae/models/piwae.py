@@ -41,7 +41,7 @@ class PIWAE(MIWAE):
 
     gradient = Refused("it routes gradients by itself", allowed="reparameterized")
     routed = True
-    stops = ()  # the encoder's gradient comes through the density q(z|x) too
+    along_path = False
 
     def bound(self, log_weights, to_encoder=None):
         iwae = IWAE.bound(self, log_weights)
