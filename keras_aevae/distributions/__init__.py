@@ -7,6 +7,7 @@ from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
 from keras_aevae.distributions.fitted_mixture import FittedMixture
+from keras_aevae.distributions.fitted_real_nvp import FittedRealNVP
 from keras_aevae.distributions.fitted_von_mises_fisher import FittedVonMisesFisher
 from keras_aevae.distributions.gaussian import Gaussian
 from keras_aevae.distributions.gaussian_mixture import GaussianMixture
@@ -31,6 +32,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "FittedMixture",
+    "FittedRealNVP",
     "FittedVonMisesFisher",
     "FixedPrior",
     "Gaussian",
