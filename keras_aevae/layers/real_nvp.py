@@ -57,7 +57,7 @@ class RealNVP(Flow):
         if z_shape[-1] < 2:
             raise ValueError(
                 "RealNVP needs 2 or more latent dimensions, of which one part changes the other. "
-                f"Received: z of shape {tuple(z_shape)}. Take an InverseAutoregressiveFlow."
+                f"Received: {z_shape[-1]}. Take an autoregressive flow, or a mixture for a prior."
             )
         super().build(z_shape, context_shape)
 
