@@ -131,6 +131,7 @@ class CouplingCode(Code):
     stores = "distribution"
     inferred = ("z_mean", "z_start", "z_log_scale", "z_kernel")
     drawn = ("z", "log_q")
+    has_path_gradient = True  # `log_ratio` needs the outputs of `infer` and z alone
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -210,6 +211,7 @@ class TwoPartCode(Code):
     inferred = ("z_mean", "z_log_var")
     fitted_priors = tuple(TO_VECTORS)
     exact_kl = property(lambda self: isinstance(self.prior, StandardNormal))
+    has_path_gradient = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

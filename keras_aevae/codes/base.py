@@ -6,14 +6,18 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import argument_names, nearest, takes_any
-from keras_aevae.distributions import FittedMixture, Prior, get_prior
+from keras_aevae.distributions import FittedMixture, FittedRealNVP, Prior, get_prior
 from keras_aevae.engine.inference import first_of
 from keras_aevae.engine.noise import start_noise
 from keras_aevae.engine.private import layers_within
 
 # The priors that can be fitted to vectors in a space without holes, by name: the settings that each
 # takes.
-TO_VECTORS = {"gaussian": ("seed",), "gaussian_mixture": ("num_components", "seed")}
+TO_VECTORS = {
+    "gaussian": ("seed",),
+    "gaussian_mixture": ("num_components", "seed"),
+    "real_nvp": FittedRealNVP.settings,
+}
 
 
 class Code(keras.layers.Layer):
@@ -49,6 +53,8 @@ class Code(keras.layers.Layer):
     shown_parts = ()
     # Whether q(z|x) and the p of some of its parts have weights in common.
     shares_weights = False
+    # Whether `log_ratio` can have a gradient through z alone: see `along_path`.
+    has_path_gradient = False
     # The seed of its noise, if it was given one.
     seed = None
 
@@ -166,6 +172,17 @@ class Code(keras.layers.Layer):
         """Return log p(z) - log q(z|x) at the draws in `outputs`: shape (num_samples, batch)."""
         raise NotImplementedError
 
+    def along_path(self, outputs):
+        """Return `outputs` for a `log_ratio` in which log q(z|x) has a gradient through z alone.
+
+        Models call it with their weights frozen, and only if `has_path_gradient`. Here the outputs
+        of `infer` are constants, which is enough if `log_ratio` computes log q(z|x) from them and
+        z. An output of `draw` on which it depends, such as a log q that came with the draw, must be
+        computed anew.
+        """
+        constant = {name: ops.stop_gradient(outputs[name]) for name in self.inferred}
+        return {**outputs, **constant}
+
     # The prior p(z): the model's own, and the one that is fitted afterwards.
 
     def get_prior(self, prior):
@@ -230,7 +247,10 @@ class Code(keras.layers.Layer):
         """Return the names of the settings of each prior in `fitted_priors`, those of its fit
         included, by the quoted name; of a prior that isn't there they aren't checked."""
         known = {name: TO_VECTORS[name] for name in self.fitted_priors if name in TO_VECTORS}
-        return {repr(name): (*settings, "verbose") for name, settings in known.items()}
+        known = {repr(name): (*settings, "verbose") for name, settings in known.items()}
+        if "real_nvp" in self.fitted_priors:
+            known[repr("real_nvp")] = settings_of_trained(FittedRealNVP)
+        return known
 
     def check_fitted_priors(self, prior):
         """Raise an error if no prior can be fitted to these codes."""
@@ -253,6 +273,8 @@ class Code(keras.layers.Layer):
     def make_fitted(self, name, settings):
         """Return a new prior of that name, which is in `fitted_priors`, and the part of `settings`
         that is for its fit."""
+        if name == "real_nvp":
+            return make_trained(FittedRealNVP, settings, self.root_dim)
         settings = dict(settings)
         of_fit = {k: settings.pop(k) for k in ("verbose",) if k in settings}
         fixed = {"num_components": 1} if name == "gaussian" else {}
@@ -261,10 +283,12 @@ class Code(keras.layers.Layer):
     def check_fitted(self, prior):
         """Raise an error unless `prior`, an object, can be fitted to these codes."""
         self.check_fitted_priors(prior)
-        if not isinstance(prior, FittedMixture) or prior.latent_dim != self.root_dim:
+        kinds = (FittedMixture, FittedRealNVP)
+        if not isinstance(prior, kinds) or prior.latent_dim != self.root_dim:
             raise ValueError(
                 f"`prior` must be a FittedMixture of {self.root_dim} latent dimensions, such as "
-                f"fit_prior(x, 'gaussian_mixture') makes. Received: prior={prior!r}."
+                "fit_prior(x, 'gaussian_mixture') makes, or a FittedRealNVP. Received: "
+                f"prior={prior!r}."
             )
 
     def root(self, drawn):
@@ -339,6 +363,22 @@ def arguments_of_fit(kind):
     if issubclass(kind, keras.Model):
         known += argument_names(keras.Model.fit)[1:]
     return tuple(name for name in dict.fromkeys(known) if name not in ("x", "y"))
+
+
+def settings_of_trained(kind):
+    """Return the names of the settings of a class of priors that are Keras models, those of their
+    training included."""
+    return (*kind.settings, "optimizer", *arguments_of_fit(kind))
+
+
+def make_trained(kind, settings, *args):
+    """Return a new prior of a class of Keras models, `kind(*args)` with its part of `settings`,
+    compiled, and the part that is for its `fit`."""
+    settings = {"epochs": 10, "optimizer": "adam", **settings}
+    own = {k: settings.pop(k) for k in kind.settings if k in settings}
+    made = kind(*args, **own)
+    made.compile(settings.pop("optimizer"))
+    return made, settings
 
 
 def check_settings(prior, settings, known):

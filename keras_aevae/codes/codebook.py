@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_aevae.codes.base import arguments_of_fit, draws_first, for_each_draw
+from keras_aevae.codes.base import draws_first, for_each_draw, make_trained, settings_of_trained
 from keras_aevae.codes.point import PointCode
 from keras_aevae.distributions import AutoregressivePrior, UniformIndices
 from keras_aevae.layers import VectorQuantizer
@@ -98,15 +98,10 @@ class CodebookCode(PointCode):
         self.quantizer.start_from(encode(x).reshape(-1, *self.latent_shape))
 
     def settings_of_fitted(self):
-        own = (*AutoregressivePrior.settings, "optimizer")
-        return {repr("autoregressive"): (*own, *arguments_of_fit(AutoregressivePrior))}
+        return {repr("autoregressive"): settings_of_trained(AutoregressivePrior)}
 
     def make_fitted(self, name, settings):
-        settings = {"epochs": 10, "optimizer": "adam", **settings}
-        own = {k: settings.pop(k) for k in AutoregressivePrior.settings if k in settings}
-        made = AutoregressivePrior(self.quantizer.num_codes, self.grid, **own)
-        made.compile(settings.pop("optimizer"))
-        return made, settings
+        return make_trained(AutoregressivePrior, settings, self.quantizer.num_codes, self.grid)
 
     def check_fitted(self, prior):
         """Raise an error unless `prior` is a prior over the indices of this codebook."""

@@ -51,6 +51,7 @@ class ReparameterizedCode(Code):
 
     stores = "distribution"
     fitted_priors = tuple(TO_VECTORS)
+    has_path_gradient = True
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
 from keras_aevae.distributions.fitted_mixture import FittedMixture
+from keras_aevae.distributions.fitted_real_nvp import FittedRealNVP
 from keras_aevae.distributions.fitted_von_mises_fisher import FittedVonMisesFisher
 from keras_aevae.distributions.gaussian import Gaussian
 from keras_aevae.distributions.gaussian_mixture import GaussianMixture
@@ -14,7 +15,10 @@ from keras_aevae.distributions.likelihood import Likelihood
 from keras_aevae.distributions.mixture import Mixture
 from keras_aevae.distributions.multivariate_gaussian import MultivariateGaussian
 from keras_aevae.distributions.point import Point
+from keras_aevae.distributions.posteriors import POSTERIORS, get_posterior  # noqa: F401
 from keras_aevae.distributions.prior import FixedPrior, LearnedPrior, Prior
+from keras_aevae.distributions.real_nvp_prior import RealNVPPrior
+from keras_aevae.distributions.transformed import Transformed
 from keras_aevae.distributions.uniform_indices import UniformIndices
 from keras_aevae.distributions.uniform_sphere import UniformSphere
 from keras_aevae.distributions.vamp_prior import VampPrior
@@ -28,6 +32,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "FittedMixture",
+    "FittedRealNVP",
     "FittedVonMisesFisher",
     "FixedPrior",
     "Gaussian",
@@ -38,23 +43,21 @@ __all__ = [
     "MultivariateGaussian",
     "Point",
     "Prior",
+    "RealNVPPrior",
     "StandardNormal",
+    "Transformed",
     "UniformIndices",
     "UniformSphere",
     "VampPrior",
     "VonMisesFisher",
 ]
 
-POSTERIORS = {
-    "point": Point,
-    "diagonal_gaussian": DiagonalGaussian,
-    "von_mises_fisher": VonMisesFisher,
-}
 # Factories that take the number of latent dimensions; a learned prior gets it from its model.
 PRIORS = {
     "standard_normal": StandardNormal,
     "gaussian_mixture": lambda latent_dim: GaussianMixture(),
     "vamp_prior": lambda latent_dim: VampPrior(),
+    "real_nvp": lambda latent_dim: RealNVPPrior(),
 }
 LIKELIHOODS = {
     "bernoulli": Bernoulli,
@@ -66,14 +69,6 @@ LIKELIHOODS = {
     # -log N(x; mean, 1/2) is the squared error plus a constant.
     "mse": lambda: Gaussian(scale=0.5**0.5),
 }
-
-
-def get_posterior(identifier):
-    """Return the posterior family named by `identifier`, such as 'diagonal_gaussian'; or
-    `identifier` itself, if it is a subclass of `Distribution`."""
-    if isinstance(identifier, type) and issubclass(identifier, Distribution):
-        return identifier
-    return POSTERIORS[check_name("posterior", identifier, POSTERIORS)]
 
 
 def get_prior(identifier, latent_dim):

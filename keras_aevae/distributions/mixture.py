@@ -31,8 +31,9 @@ class Mixture(Distribution):
 
     def __init__(self, components, logits=None):
         self.components = components
-        size = components.mean.shape[0]
-        self.logits = ops.zeros((size,), "float32") if logits is None else as_float32(logits)
+        if logits is None:
+            logits = ops.zeros(components.mean.shape[:1], "float32")
+        self.logits = as_float32(logits)
 
     @property
     def mean(self):

@@ -81,7 +81,7 @@ class VampPrior(LearnedPrior):
         return posterior_at(self.pseudo_inputs.value)
 
     def made_of(self, tensors, q=None):
-        return Mixture(q(tensors))
+        return Mixture(q(tensors), ops.zeros((self.num_components,), "float32"))
 
     def get_config(self):
         own = {"num_components": self.num_components, "start": self.start, "seed": self.seed}

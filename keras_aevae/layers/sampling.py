@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_seed
-from keras_aevae.distributions import POSTERIORS, get_posterior
+from keras_aevae.distributions.posteriors import POSTERIORS, get_posterior
 from keras_aevae.engine import replicas
 
 

@@ -30,18 +30,6 @@ class Routed:
 
     # Whether there are two passes; else one pass gives all gradients.
     routed = True
-    # The posterior's parameters through which no gradient passes in the encoder's log-weights.
-    stops = ()
-
-    def check_routes(self, routed):
-        """Raise an error if the log-weights would be `routed` and can't be."""
-        if routed and self.code.shares_weights:
-            raise ValueError(
-                "The gradients of encoder and decoder can't be separated where q(z|x) and p(z) "
-                f"have weights in common, as those of a {type(self.code).__name__}. Received: "
-                f"a {type(self).__name__} that does so. Take an IWAE, CIWAE or MIWAE with "
-                "gradient='reparameterized'."
-            )
 
     @property
     def generated(self):
@@ -67,7 +55,6 @@ class Routed:
         outputs = dict(outputs)
         to_encoder = {**outputs, "decoder_output": outputs.pop("frozen_decoder_output")}
         stopped = {name: ops.stop_gradient(value) for name, value in outputs.items()}
-        to_encoder |= {name: stopped[name] for name in self.stops}
         return {**stopped, "decoder_output": outputs["decoder_output"]}, to_encoder
 
 
@@ -108,16 +95,23 @@ class IWAE(Routed, VAE):
 
     gradient = Setting(functools.partial(check_name, valid=GRADIENTS))
     free_bits = Refused("an importance weighted bound has no KL term that could be free")
+    # Whether the encoder's gradient passes through z alone, not through the density q(z|x).
+    along_path = True
 
     def __init__(self, *args, num_samples=5, gradient="reparameterized", **kwargs):
         super().__init__(*args, num_samples=num_samples, **kwargs)
         self.gradient = gradient
-        self.check_routes(self.routed)
 
     def check_number(self, name, value):
         super().check_number(name, value)
-        if name == "gradient":
-            self.check_routes(value == "doubly_reparameterized")
+        doubly = name == "gradient" and value == "doubly_reparameterized"
+        if doubly and not self.code.has_path_gradient:
+            raise ValueError(
+                "`gradient` must be 'reparameterized' with this posterior, whose log q(z|x) can't "
+                "have a gradient through z alone. Received: "
+                f"gradient={value!r}, {type(self.code).__name__}. 'real_nvp' and all families with "
+                "a density can; a code of your own says so by `has_path_gradient`."
+            )
 
     def terms(self, x, outputs):
         outputs, encoder_outputs = self.route(outputs)
@@ -127,6 +121,8 @@ class IWAE(Routed, VAE):
         to_encoder = None
         if encoder_outputs is not None:
             with frozen(self):
+                if self.along_path:
+                    encoder_outputs = self.code.along_path(encoder_outputs)
                 to_encoder = self.log_weights(x, encoder_outputs)
         return {
             "nll_bound": -self.bound(log_weights, to_encoder),
@@ -159,8 +155,3 @@ class IWAE(Routed, VAE):
     @property
     def routed(self):
         return self.gradient == "doubly_reparameterized"
-
-    @property
-    def stops(self):
-        # The encoder's gradient passes through z alone, not through the density q(z|x).
-        return self.code.inferred

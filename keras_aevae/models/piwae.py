@@ -41,7 +41,16 @@ class PIWAE(MIWAE):
 
     gradient = Refused("it routes gradients by itself", allowed="reparameterized")
     routed = True
-    stops = ()  # the encoder's gradient comes through the density q(z|x) too
+    along_path = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.code.shares_weights:
+            raise ValueError(
+                "`posterior` must have no weights in common with p(z), since encoder and decoder "
+                f"are trained on different bounds. Received: a {type(self.code).__name__}. Take "
+                "an IWAE, a MIWAE or a CIWAE."
+            )
 
     def bound(self, log_weights, to_encoder=None):
         iwae = IWAE.bound(self, log_weights)

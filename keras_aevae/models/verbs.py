@@ -338,7 +338,9 @@ class Verbs:
         fitted.clear()
         if prior is not None:
             self.code.check_fitted(prior)
-            copy = type(prior).from_config(prior.get_config())
+            # Of a prior that was made untrainable, the layers in it would stay trainable on
+            # TensorFlow, where an assignment that changes nothing is dropped.
+            copy = type(prior).from_config({**prior.get_config(), "trainable": True})
             copy.set_weights(prior.get_weights())
             copy.trainable = False
             fitted.append(copy)
