@@ -26,6 +26,11 @@ MEMBERS = {
     "VAE": lambda: on_images(VAE),
     "HierarchicalVAE": lambda: on_images(HierarchicalVAE),
     "HierarchicalVAE, 4 groups": lambda: on_images(HierarchicalVAE, groups=4),
+    "VAE, inverse autoregressive flow": lambda: on_images(
+        VAE, posterior="inverse_autoregressive_flow"
+    ),
+    "VAE, RealNVP": lambda: on_images(VAE, posterior="real_nvp"),
+    "VAE, RealNVP prior": lambda: on_images(VAE, prior="real_nvp"),
     "AdversarialAutoencoder": lambda: on_images(AdversarialAutoencoder),
 }
 
