@@ -72,6 +72,7 @@ def told_grid(shape, latent_dim, outputs_per_value=1, condition_dim=0, **not_for
     return encoder, keras.Model([z, c], h)
 
 
+FLOW = {"num_steps": 2, "hidden": (16,), "context_dim": 4}
 GRID = {"network": ka.networks.conv, "filters": (16,), "hidden": None}
 ZOO = {
     "Autoencoder": Row(ka.Autoencoder),
@@ -110,6 +111,18 @@ ZOO = {
     ),
     "PIWAE, a flow": Row(
         ka.PIWAE, {"num_samples": 2, "num_bounds": 2}, lambda: {"posterior": CouplingCode()}
+    ),
+    # The library's own flows.
+    "VAE, inverse autoregressive flow": Row(
+        ka.VAE, parts=lambda: {"posterior": ka.codes.InverseAutoregressiveFlowCode(**FLOW)}
+    ),
+    "IWAE, RealNVP posterior and prior, doubly reparameterised": Row(
+        ka.IWAE,
+        {"num_samples": 3, "gradient": "doubly_reparameterized"},
+        lambda: {
+            "posterior": ka.codes.RealNVPCode(**FLOW),
+            "prior": ka.distributions.RealNVPPrior(2, (16,), seed=0),
+        },
     ),
     "VAE, another center": Row(ka.VAE, parts=lambda: {"posterior": ShrunkCode()}),
     "VAE, a code of two parts": Row(

@@ -9,8 +9,8 @@ from keras import ops
 
 from keras_aevae.layers.flow import Conditioner, Flow
 
-# The log of the largest scale of one step. A smooth bound keeps all scales finite.
-LOG_SCALE_BOUND = 5.0
+# The log of the largest scale of one step. With larger ones, training is less stable.
+LOG_SCALE_BOUND = 2.0
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -20,7 +20,7 @@ class RealNVP(Flow):
         z'_a = z_a,   z'_b = z_b exp(s(z_a, h)) + t(z_a, h)                       (equations 4, 5)
         log |det dz'/dz| = sum s(z_a, h)                                               (equation 6)
 
-    s and t are the outputs of a network; |s| is below 5. The halves change roles between steps.
+    s and t are the outputs of a network; |s| is below 2. The halves change roles between steps.
     Good for: densities that must be both evaluated at any z and drawn from, each in one pass.
     Misleads as a cheap replacement of an autoregressive flow: a step changes only half of the
     dimensions, so it takes several steps to bend them all. At first the flow is the identity.

@@ -19,7 +19,16 @@ from keras import ops
 from zoo import ZOO, Row, build
 
 import keras_aevae as ka
-from keras_aevae.codes import CODES, Code, CodebookCode, GaussianCode, PointCode
+from keras_aevae.codes import (
+    CODES,
+    Code,
+    CodebookCode,
+    GaussianCode,
+    InverseAutoregressiveFlowCode,
+    PointCode,
+    RealNVPCode,
+    ReparameterizedCode,
+)
 
 SHAPE, LATENT = (8, 8, 1), 3
 
@@ -138,6 +147,16 @@ def test_the_weights_of_a_flow_are_trained_whatever_the_route(x):
     np.testing.assert_allclose(other, one, atol=0.1 * np.abs(one).max())
 
 
+def test_a_code_says_whether_it_has_a_gradient_along_the_path():
+    class Unsaid(CouplingCode):
+        has_path_gradient = False
+
+    doubly = {"gradient": "doubly_reparameterized"}
+    with pytest.raises(ValueError, match="`gradient` must be.*Unsaid.*by `has_path_gradient`"):
+        make(ka.IWAE, posterior=Unsaid(), **doubly)
+    assert not Code.has_path_gradient and ReparameterizedCode.has_path_gradient
+
+
 def test_what_a_flow_cannot_do_is_refused(x):
     with pytest.raises(ValueError, match="`prior` must be one that isn't made.*CouplingCode"):
         make(posterior=CouplingCode(), prior="vamp_prior")
@@ -170,7 +189,13 @@ def test_free_bits_are_those_of_each_part(x):
 
 
 @pytest.mark.parametrize(
-    "code, names", [(TwoPartCode, ("small", "large")), (CouplingCode, ("head", "coupling"))]
+    "code, names",
+    [
+        (TwoPartCode, ("small", "large")),
+        (CouplingCode, ("head", "coupling")),
+        (InverseAutoregressiveFlowCode, ("head", "flow")),
+        (RealNVPCode, ("head", "flow")),
+    ],
 )
 def test_layers_of_a_code_encode(code, names, x):
     model = make(posterior=code(), prior="gaussian_mixture")
@@ -229,7 +254,7 @@ def test_a_prior_is_fitted_only_to_codes_that_say_so(x):
 
     assert Code.fitted_priors == ()
     for cls in (PointCode, GaussianCode):
-        assert cls.fitted_priors == ("gaussian", "gaussian_mixture")
+        assert cls.fitted_priors == ("gaussian", "gaussian_mixture", "real_nvp")
     assert CodebookCode.fitted_priors == ("autoregressive",)
     model = make(posterior=OneHots())
     mixture = ka.distributions.FittedMixture(LATENT, 1)

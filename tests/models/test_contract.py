@@ -193,7 +193,7 @@ def test_fitted_prior(row, trained, digits, tmp_path):
         with pytest.raises(ValueError, match=f"Unknown `prior`.*{known[0]}"):
             model.fit_prior(x, name, **c)
     if "autoregressive" not in known:
-        one, several = known
+        one, several, *_ = known
         model.fit_prior(x, **c)  # by default the first
         assert len(model.fitted_prior.get_weights()[0]) == 1  # of one component
         model.fit_prior(x, several, num_components=2, seed=0, **c)
