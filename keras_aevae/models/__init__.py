@@ -9,6 +9,7 @@ from keras_aevae.models.hyperspherical_vae import HypersphericalVAE
 from keras_aevae.models.iwae import IWAE
 from keras_aevae.models.miwae import MIWAE
 from keras_aevae.models.piwae import PIWAE
+from keras_aevae.models.tabular_vae import TabularVAE
 from keras_aevae.models.vae import VAE
 from keras_aevae.models.vampprior_vae import VampPriorVAE
 from keras_aevae.models.vq_vae import VQVAE
@@ -25,5 +26,6 @@ __all__ = [
     "ConditionalVAE",
     "FactorVAE",
     "HypersphericalVAE",
+    "TabularVAE",
     "VampPriorVAE",
 ]

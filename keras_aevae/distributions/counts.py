@@ -1,0 +1,61 @@
+"""Log-probabilities of counts that keep their digits in float32, however large the counts are.
+
+The usual formulas subtract log-gamma functions of the size of x log x from each other. Here they are
+replaced by Stirling's formula and its correction, and what remains is a sum of terms that vanish
+where the count is the mean. (Loader 2000, Fast and Accurate Computation of Binomial Probabilities,
+does so for the binomial distribution.)
+"""
+
+from keras import ops
+
+from keras_aevae.distributions.base import LOG_2PI
+
+# Steps of the recurrence, after which three terms of the series have an error below 1e-7.
+STEPS = 4
+
+
+def stirling_correction(x):
+    """Return log Gamma(x) - ((x - 1/2) log x - x + 1/2 log 2 pi), for x > 0.
+
+    https://dlmf.nist.gov/5.11.E1, after steps to larger arguments.
+    """
+    total = 0.0
+    for step in range(STEPS):
+        y = x + step
+        total = total + (y + 0.5) * ops.log1p(1.0 / y) - 1.0
+    y = 1.0 / (x + STEPS)
+    square = y * y
+    return total + y * (1 / 12 - square * (1 / 360 - square / 1260))
+
+
+def deviance(total, log_ratio):
+    """Return `total` * (exp(d) - 1 - d) for the `log_ratio` d, which isn't negative."""
+    return total * (ops.expm1(log_ratio) - log_ratio)
+
+
+def poisson_log_prob(x, log_mean):
+    """Return log Poisson(x; exp(log_mean)) of counts x, float32, elementwise, in nats."""
+    positive = x > 0
+    safe = ops.where(positive, x, 1.0)
+    d = log_mean - ops.log(safe)
+    stirling = 0.5 * (ops.log(safe) + LOG_2PI) + stirling_correction(safe)
+    return ops.where(positive, -deviance(safe, d) - stirling, -ops.exp(log_mean))
+
+
+def negative_binomial_log_prob(x, log_mean, log_dispersion):
+    """Return the log-probability of counts x, float32, elementwise, in nats, under the negative
+    binomial distribution of that mean m and of the variance m + dispersion * m^2."""
+    positive = x > 0
+    safe = ops.where(positive, x, 1.0)
+    mean, size = ops.exp(log_mean), ops.exp(-log_dispersion)
+    total = safe + size
+    of_count = deviance(safe, log_mean - ops.log(safe))
+    of_total = deviance(total, ops.log((size + mean) / total))
+    stirling = (
+        0.5 * (LOG_2PI + ops.log(safe) + ops.log(total) + log_dispersion)
+        + stirling_correction(safe)
+        + stirling_correction(size)
+        - stirling_correction(total)
+    )
+    at_zero = -size * ops.log1p(ops.exp(log_mean + log_dispersion))
+    return ops.where(positive, of_total - of_count - stirling, at_zero)
