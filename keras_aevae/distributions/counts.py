@@ -28,34 +28,48 @@ def stirling_correction(x):
     return total + y * (1 / 12 - square * (1 / 360 - square / 1260))
 
 
-def deviance(total, log_ratio):
-    """Return `total` * (exp(d) - 1 - d) for the `log_ratio` d, which isn't negative."""
-    return total * (ops.expm1(log_ratio) - log_ratio)
+def curvature(t, log_ratio):
+    """Return t - log(1 + t), which is about t^2/2; `log_ratio` is log(1 + t) in a form that keeps
+    its digits where t is close to -1."""
+    near = t > -0.5
+    return t - ops.where(near, ops.log1p(ops.where(near, t, 0.0)), log_ratio)
 
 
 def poisson_log_prob(x, log_mean):
     """Return log Poisson(x; exp(log_mean)) of counts x, float32, elementwise, in nats."""
     positive = x > 0
     safe = ops.where(positive, x, 1.0)
-    d = log_mean - ops.log(safe)
+    mean = ops.exp(log_mean)
+    deviance = safe * curvature((mean - safe) / safe, log_mean - ops.log(safe))
     stirling = 0.5 * (ops.log(safe) + LOG_2PI) + stirling_correction(safe)
-    return ops.where(positive, -deviance(safe, d) - stirling, -ops.exp(log_mean))
+    return ops.where(positive, -deviance - stirling, -mean)
 
 
 def negative_binomial_log_prob(x, log_mean, log_dispersion):
     """Return the log-probability of counts x, float32, elementwise, in nats, under the negative
-    binomial distribution of that mean m and of the variance m + dispersion * m^2."""
+    binomial distribution of that mean m and of the variance m + dispersion * m^2.
+
+    With the size r = 1 / dispersion and n = x + r, Stirling's formula leaves
+
+        x log(m / x) - n log((r + m) / n)
+            = -x c(u) + r c(v) - r (m - x)^2 / (n (r + m)),   c(t) = t - log(1 + t),
+        u = r (m - x) / (x (r + m)),   v = (m - x) / n,
+
+    in which no large terms cancel, whether r is small or large.
+    """
     positive = x > 0
     safe = ops.where(positive, x, 1.0)
     mean, size = ops.exp(log_mean), ops.exp(-log_dispersion)
-    total = safe + size
-    of_count = deviance(safe, log_mean - ops.log(safe))
-    of_total = deviance(total, ops.log((size + mean) / total))
+    n, both = safe + size, size + mean
+    u, v = (size / both) * ((mean - safe) / safe), (mean - safe) / n
+    log_v = ops.log(both) - ops.log(n)
+    log_u = log_mean - ops.log(safe) - log_v
+    deviance = safe * curvature(u, log_u) - size * curvature(v, log_v) + size * v * (v * n / both)
     stirling = (
-        0.5 * (LOG_2PI + ops.log(safe) + ops.log(total) + log_dispersion)
+        0.5 * (LOG_2PI + ops.log(safe) + ops.log(n) + log_dispersion)
         + stirling_correction(safe)
         + stirling_correction(size)
-        - stirling_correction(total)
+        - stirling_correction(n)
     )
     at_zero = -size * ops.log1p(ops.exp(log_mean + log_dispersion))
-    return ops.where(positive, of_total - of_count - stirling, at_zero)
+    return ops.where(positive, -deviance - stirling, at_zero)

@@ -212,8 +212,10 @@ def series_of(values, column, index):
     kind = dtype.lower()
     if kind.startswith(("int", "uint")) and not whole:
         dtype = "float64" if dtype == kind else "Float64"
-    elif missing.any() and dtype == kind and kind.startswith(("int", "uint", "bool")):
+    elif missing.any() and dtype == kind and kind.startswith(("int", "uint")):
         dtype = "object" if column.categorical else "float64"  # NumPy's have no missing values
+    elif missing.any() and dtype == "bool":
+        dtype = "boolean"
     elif not column.categorical and not kind.startswith(("int", "uint", "float")):
         dtype = "float64"
     return pandas.Series(values, index=index, dtype=dtype)
