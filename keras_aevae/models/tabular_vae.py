@@ -6,6 +6,8 @@ Mattei & Frellsen 2019, MIWAE: Deep Generative Modelling and Imputation of Incom
 https://arxiv.org/abs/1812.02633
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -22,6 +24,8 @@ from keras_aevae.models.vae import VAE
 
 # Uniform noise whose logarithm is taken twice is at least this.
 SMALLEST = 1e-7
+# A method that shows the arguments of another one, to which it passes them on.
+same_arguments = functools.partial(functools.wraps, assigned=())
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
@@ -170,6 +174,7 @@ class TabularVAE(VAE):
         known = any(column.dtype is not None for column in self.likelihood.columns)
         return self.likelihood.to_frame(values) if known else values
 
+    @same_arguments(VAE.reconstruct)
     def reconstruct(self, x, **settings):
         """Encode `x` to the centre of q(z|x_obs) and decode it: means, and the most probable
         categories, of all values, also of those that are observed. A DataFrame for a DataFrame.
@@ -178,6 +183,7 @@ class TabularVAE(VAE):
         """
         return self.like(x, super().reconstruct(x, **settings))
 
+    @same_arguments(VAE.decode)
     def decode(self, z, **settings):
         """Decode codes as `VAE.decode` does: means, and the most probable categories, or a draw. A
         DataFrame, if the columns were inferred from one."""
