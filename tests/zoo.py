@@ -223,7 +223,8 @@ def build(row, shape=SHAPE, network=ka.networks.mlp, global_seed=1, **changes):
     likelihood = ka.distributions.get_likelihood(settings.get("likelihood", "bernoulli"))
     arguments = dict(own.networks)
     network = arguments.pop("network", network)
-    size = {"hidden": (32,)} if network in (ka.networks.mlp, tabular) else {"filters": (4, 8), "hidden": 16}
+    dense = network in (ka.networks.mlp, tabular)
+    size = {"hidden": (32,)} if dense else {"filters": (4, 8), "hidden": 16}
     sizes = {"latent_dim": LATENT, "outputs_per_value": likelihood.outputs_per_value, **size}
     encoder, decoder = network(shape, **{**sizes, **arguments})
     return own.cls(encoder, decoder, **{**settings, "likelihood": likelihood})

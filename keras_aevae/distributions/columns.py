@@ -23,7 +23,7 @@ SHOWN = 6
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """What one column of a table holds, for `Columns`.
+    """Says what one column of a table holds, for `Columns`.
 
     Args:
         name: the column's name, a string (or an integer, as in DataFrames without names).
@@ -83,7 +83,7 @@ class Column:
 
     @property
     def categorical(self):
-        """Whether its values are codes of categories."""
+        """True if its values are codes of categories."""
         return issubclass(KINDS[self.kind], Categoricals)
 
     def config(self):
@@ -139,7 +139,7 @@ class Columns(Likelihood):
     | gaussian | m, v | mean l + s m, variance s^2 exp(v) |
     | log_normal | m, v | the same, of log x |
     | categorical | K logits | a softmax |
-    | ordinal | h, t_1, gaps | P(x <= k) = sigmoid(t_(k+1) - h), with t_(k+1) = t_k + softplus(gap_k) |
+    | ordinal | h, t_1, gaps | P(x <= k) = sigmoid(t_(k+1) - h), t_(k+1) = t_k + softplus(gap_k) |
     | poisson | r | mean exp(l + s r) |
     | negative_binomial | r, a | the same mean m, variance m + exp(a) m^2 |
 

@@ -1,9 +1,9 @@
 """Log-probabilities of counts that keep their digits in float32, however large the counts are.
 
-The usual formulas subtract log-gamma functions of the size of x log x from each other. Here they are
-replaced by Stirling's formula and its correction, and what remains is a sum of terms that vanish
-where the count is the mean. (Loader 2000, Fast and Accurate Computation of Binomial Probabilities,
-does so for the binomial distribution.)
+The usual formulas subtract log-gamma functions of the size of x log x from each other. Here these
+are replaced by Stirling's formula and its correction, and what remains is a sum of terms that
+vanish where the count is the mean. (Loader 2000, Fast and Accurate Computation of Binomial
+Probabilities, does so for the binomial distribution.)
 """
 
 from keras import ops

@@ -1,4 +1,7 @@
-"""pandas DataFrames as arrays of data and back, for `Columns`. pandas is imported when it is used."""
+"""pandas DataFrames as arrays of data and back, for `Columns`.
+
+pandas is imported only when it is used.
+"""
 
 import sys
 

@@ -79,8 +79,8 @@ class Likelihood(keras.Layer):
         raise NotImplementedError
 
     def expectation(self, params):
-        """Return what is averaged over draws of z, shape (..., batch, numbers): by default the mean;
-        of values that have none, such as categories, their probabilities."""
+        """Return what is averaged over draws of z, shape (..., batch, ...): by default the mean; of
+        values that have none, such as categories, their probabilities."""
         return self.mean(params)
 
     def from_expectation(self, expectation):

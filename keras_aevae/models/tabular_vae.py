@@ -1,6 +1,6 @@
 """The VAE of tables: columns of mixed kinds, with missing values.
 
-Nazábal, Olmos, Ghahramani & Valera 2020, Handling Incomplete Heterogeneous Data using VAEs (HI-VAE),
+Nazábal, Olmos, Ghahramani & Valera 2020, Handling Incomplete Heterogeneous Data using VAEs,
 https://arxiv.org/abs/1807.03653
 Mattei & Frellsen 2019, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets,
 https://arxiv.org/abs/1812.02633
@@ -47,11 +47,11 @@ class TabularVAE(VAE):
     `model.likelihood.to_array(frame)` makes the arrays for `predict` and for datasets of batches.
 
     Good for: filling gaps (`impute`), new rows like those of a table (`sample`), odd rows
-    (`log_likelihood`, `elbo`), codes of rows with gaps. Misleads where a value is missing because of
-    what it is; where a bound in nats is compared between tables or choices of kinds whose
-    continuous columns have other units; and as a safeguard of privacy: a sample may be close to a
-    row of the data. Continuous columns that are predicted closely may outweigh all others in the
-    loss (Javaloy et al. 2022, https://arxiv.org/abs/2206.04496).
+    (`log_likelihood`, `elbo`), codes of rows with gaps. Misleads where a value is missing because
+    of what it is; where bounds in nats are compared whose continuous columns have other units or
+    kinds; and as a safeguard of privacy: a sample may be close to a row of the data. Continuous
+    columns that are predicted closely may outweigh all others in the loss (Javaloy et al. 2022,
+    https://arxiv.org/abs/2206.04496).
 
     Args:
         encoder: a Keras model from `likelihood.encoder_shape()`, a vector of standardised numbers,
@@ -120,7 +120,8 @@ class TabularVAE(VAE):
         ```python
         from keras_aevae import TabularVAE
         from keras_aevae.distributions import Column, Columns
-        columns = Columns([Column("sold", "poisson"), Column("color", "categorical", ("red", "blue"))])
+        color = Column("color", "categorical", categories=("red", "blue"))
+        columns = Columns([Column("sold", "poisson"), color])
         model = TabularVAE.from_columns(columns, latent_dim=2)
         model.sample(3)  # (3, 2)
         ```
@@ -202,9 +203,7 @@ class TabularVAE(VAE):
         """
         return self.framed(super().sample(num_samples, noise=noise, **settings))
 
-    def impute(
-        self, x, num_samples=1000, *, draws=None, condition=None, batch_size=128, verbose=0
-    ):
+    def impute(self, x, num_samples=1000, *, draws=None, condition=None, batch_size=128, verbose=0):
         """Fill missing values by importance sampling from the posterior.
 
             E[x_mis|x_obs] = sum_k w_k E[x_mis|z_k] / sum_k w_k,
@@ -241,7 +240,8 @@ class TabularVAE(VAE):
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         settings = {"batch_size": batch_size, "verbose": verbose}
         if draws is None:
-            return self.filled(x, first_of(inputs), self.expected_given(inputs, num_samples, settings))
+            means = self.expected_given(inputs, num_samples, settings)
+            return self.filled(x, first_of(inputs), means)
         draws = check_positive_integer("draws", draws)
         drawn = self.drawn_given(inputs, num_samples, draws, settings)
         filled = [self.filled(x, first_of(inputs), each) for each in np.moveaxis(drawn, 1, 0)]

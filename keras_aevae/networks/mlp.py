@@ -45,8 +45,8 @@ def mlp(
     Returns:
         `(encoder, decoder)`: the encoder maps (batch, *data_shape) to features (batch,
         hidden[-1]), the decoder maps (batch, latent_dim) to (batch, *output_shape): by default
-        (batch, *data_shape), with the last axis `outputs_per_value` times as long. The model adds the layer that turns features into
-        the posterior's parameters.
+        (batch, *data_shape), with the last axis `outputs_per_value` times as long. The model adds
+        the layer that turns features into the posterior's parameters.
 
     Example:
 

@@ -375,7 +375,7 @@ def test_config_survives_json(table):
 
 
 def test_shapes(table):
-    likelihood, x, params = table
+    likelihood = table[0]
     assert likelihood.params_shape((11,)) == (24,)
     assert likelihood.data_shape((24,)) == (11,)
     taken = [i for s in likelihood.slices.values() for i in range(24)[s]]
