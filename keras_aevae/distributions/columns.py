@@ -152,7 +152,8 @@ class Columns(Likelihood):
     observed. It takes and gives vectors: `networks.mlp(columns.encoder_shape(), latent_dim,
     output_shape=columns.params_shape())`.
 
-    Good for: tables with columns of any kind and with gaps. It is exact if values are missing at
+    Good for: tables with columns of any kind and with gaps. Every model takes it as its likelihood;
+    `TabularVAE` also returns DataFrames and imputes. It is exact if values are missing at
     random: whether one is missing may depend on what is observed, not on the value itself. Misleads
     where it does (incomes that are missing because they are high), and where a continuous column
     repeats a value exactly, such as 0: the density there grows up to the bound of v.

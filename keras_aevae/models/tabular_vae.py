@@ -35,9 +35,10 @@ class TabularVAE(VAE):
         loss = -E_q(z|x_obs)[sum of log p(x_j|z) over the observed j] + beta KL(q(z|x_obs) || p(z))
 
     With beta = 1 the loss is minus a lower bound on log p(x_obs), the likelihood of what is
-    observed (Nazábal et al. 2020, equation 5): missing values are integrated out, and change
-    neither the loss nor a gradient. The encoder sees 0 in their place, and which they are
-    (section 3.2). `Columns` says what each column is distributed as, and what the networks see.
+    observed (Nazábal et al. 2020): missing values are integrated out, and change neither the loss
+    nor a gradient. The encoder sees 0 in their place and, beyond that paper, which they are.
+    `Columns` says what each column is distributed as, and what the networks see. The paper's prior
+    is a mixture; `prior="gaussian_mixture"` gives one, for tables whose rows form groups.
 
     Data are pandas DataFrames or arrays, shape (n, num_columns), with the codes of categories. NaN
     is a missing value (in DataFrames None, NA and NaT, too). A verb gives back what it is given:
@@ -49,9 +50,9 @@ class TabularVAE(VAE):
     Good for: filling gaps (`impute`), new rows like those of a table (`sample`), odd rows
     (`log_likelihood`, `elbo`), codes of rows with gaps. Misleads where a value is missing because
     of what it is; where bounds in nats are compared whose continuous columns have other units or
-    kinds; and as a safeguard of privacy: a sample may be close to a row of the data. Continuous
-    columns that are predicted closely may outweigh all others in the loss (Javaloy et al. 2022,
-    https://arxiv.org/abs/2206.04496).
+    kinds; and as a safeguard of privacy: a sample may be close to a row of the data. Some
+    columns, such as continuous ones that can be predicted closely, may outweigh all others in
+    training (Javaloy et al. 2022, https://arxiv.org/abs/2206.04496).
 
     Args:
         encoder: a Keras model from `likelihood.encoder_shape()`, a vector of standardised numbers,
@@ -209,7 +210,7 @@ class TabularVAE(VAE):
             E[x_mis|x_obs] = sum_k w_k E[x_mis|z_k] / sum_k w_k,
             w_k = p(x_obs|z_k) p(z_k) / q(z_k|x_obs),   z_k ~ q(z|x_obs)
 
-        Mattei & Frellsen 2019, equations 11 to 13. It is exact for the model as num_samples grows,
+        Mattei & Frellsen 2019. It is exact for the model as num_samples grows,
         whatever q(z|x) is, and needs more samples where q is far from the true posterior. Numbers
         and counts are filled by their means, categories by the most probable one. Good for: the
         best single guess. Misleads as data for statistics: means vary less than values do. Take

@@ -518,6 +518,14 @@ def test_columns_are_found_by_name():
     assert_array_equal(columns.to_array(turned), columns.to_array(given))
 
 
+def test_columns_without_names_have_their_numbers():
+    given = pandas.DataFrame(np.arange(6.0).reshape(3, 2))
+    columns = Columns.from_frame(given)
+    assert columns.names == [0, 1]
+    again = Columns.from_config(json.loads(json.dumps(columns.get_config())))
+    pandas.testing.assert_frame_equal(again.to_frame(again.to_array(given)), given)
+
+
 def test_integers_that_cannot_hold_means_become_floats():
     columns = Columns.from_frame(frame()[["int64", "Int64", "uint8"]])
     made = columns.to_frame(np.array([[1.5, 0.5, 2.0], [2.0, NAN, 3.0]], "float32"))
