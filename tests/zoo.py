@@ -23,6 +23,8 @@ class Row:
     networks: dict = dataclasses.field(default_factory=dict)
     # The condition of the n-th example, for conditional models.
     condition: callable = None
+    # What of images (n, 8, 8, 1) the model's data are: a function of them.
+    data: callable = None
 
 
 def mixture():
@@ -180,18 +182,63 @@ ZOO = {
 }
 
 
+# Columns of all kinds, three of each, from the middle of the digits.
+C = ka.distributions.Column
+COLUMNS = [
+    *(C(f"gaussian {i}", "gaussian", location=0.5, scale=0.4) for i in range(3)),
+    *(C(f"categorical {i}", "categorical", ("a", "b", "c")) for i in range(3)),
+    *(C(f"log-normal {i}", "log_normal", location=-1.0) for i in range(3)),
+    *(C(f"ordinal {i}", "ordinal", ("lo", "mid", "hi")) for i in range(3)),
+    *(C(f"poisson {i}", "poisson", location=1.5) for i in range(3)),
+    *(C(f"binomial {i}", "negative_binomial", location=1.5) for i in range(3)),
+]
+
+
+def table(x):
+    """The columns, each three pixels in some form, with a fifth of the values missing."""
+    p = np.reshape(x, (len(x), -1))[:, 17:35]
+    third = np.minimum(np.floor(3 * p), 2)
+    count = np.round(16 * p)
+    kinds = [p, third, p + 0.1, third, count, count]
+    columns = np.concatenate([k[:, 3 * i : 3 * i + 3] for i, k in enumerate(kinds)], axis=-1)
+    gaps = (np.arange(len(x))[:, None] + np.arange(18)) % 5 == 0
+    return np.where(gaps, np.nan, columns).astype("float32")
+
+
+def tabular(shape, latent_dim, outputs_per_value=1, hidden=(32,)):
+    columns = ka.distributions.Columns(COLUMNS)
+    shapes = {"data_shape": columns.encoder_shape(), "output_shape": columns.params_shape()}
+    return ka.networks.mlp(latent_dim=latent_dim, hidden=hidden, **shapes)
+
+
+# Models whose data aren't images.
+TABLES = {
+    "TabularVAE": Row(
+        ka.TabularVAE,
+        parts=lambda: {"likelihood": ka.distributions.Columns(COLUMNS)},
+        networks={"network": tabular},
+        data=table,
+    )
+}
+
+
 # Of each class the first row, for what depends little on the settings and takes long.
 ONE_EACH = list({row.cls: name for name, row in reversed(ZOO.items())}.values())
 
 
+def row_of(name):
+    return ZOO[name] if name in ZOO else TABLES[name]
+
+
 def build(row, shape=SHAPE, network=ka.networks.mlp, global_seed=1, **changes):
-    own = ZOO[row]
+    own = row_of(row)
     keras.utils.set_random_seed(global_seed)
     settings = {**own.settings, **own.parts(), "seed": 1000, **changes}
     likelihood = ka.distributions.get_likelihood(settings.get("likelihood", "bernoulli"))
     arguments = dict(own.networks)
     network = arguments.pop("network", network)
-    size = {"hidden": (32,)} if network is ka.networks.mlp else {"filters": (4, 8), "hidden": 16}
+    dense = network in (ka.networks.mlp, tabular)
+    size = {"hidden": (32,)} if dense else {"filters": (4, 8), "hidden": 16}
     sizes = {"latent_dim": LATENT, "outputs_per_value": likelihood.outputs_per_value, **size}
     encoder, decoder = network(shape, **{**sizes, **arguments})
     return own.cls(encoder, decoder, **{**settings, "likelihood": likelihood})
@@ -199,11 +246,11 @@ def build(row, shape=SHAPE, network=ka.networks.mlp, global_seed=1, **changes):
 
 def inputs(row, x):
     """What the model of that row is called on."""
-    condition = ZOO[row].condition
+    condition = row_of(row).condition
     return x if condition is None else (x, condition(len(x)))
 
 
 def given(row, n):
     """The keyword argument that the verbs take for n examples, where there is one."""
-    condition = ZOO[row].condition
+    condition = row_of(row).condition
     return {} if condition is None else {"condition": condition(n)}

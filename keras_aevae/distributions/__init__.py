@@ -5,6 +5,7 @@ from keras_aevae.distributions.autoregressive_prior import AutoregressivePrior
 from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.bernoulli import Bernoulli
 from keras_aevae.distributions.categorical import Categorical, DiscretizedLogistic
+from keras_aevae.distributions.columns import Column, Columns
 from keras_aevae.distributions.diagonal_gaussian import DiagonalGaussian, StandardNormal
 from keras_aevae.distributions.fitted_mixture import FittedMixture
 from keras_aevae.distributions.fitted_real_nvp import FittedRealNVP
@@ -28,6 +29,8 @@ __all__ = [
     "AutoregressivePrior",
     "Bernoulli",
     "Categorical",
+    "Column",
+    "Columns",
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "Distribution",

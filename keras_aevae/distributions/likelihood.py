@@ -15,6 +15,9 @@ class Likelihood(keras.Layer):
     `support` is the (minimum, maximum) of valid data: two numbers, or two arrays where it differs
     from value to value; None where any finite value is valid.
 
+    Data with missing values, of mixed kinds, or that come as DataFrames, are `missing`, `as_array`,
+    `encoder_input` and `expectation`: see `Columns`.
+
     A subclass defines `outputs_per_value` (or `params_shape` and `data_shape`, if the number of
     parameters differs between the values of an example), `log_prob`, `mean`, `mode`, `sample` and,
     if it has settings, `get_config`.
@@ -22,6 +25,9 @@ class Likelihood(keras.Layer):
 
     outputs_per_value = 1
     support = None
+    # Whether NaN in the data is a missing value, which changes nothing: neither log p(x|z) nor a
+    # gradient. In the data of all other likelihoods it is an error.
+    missing = False
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -43,6 +49,20 @@ class Likelihood(keras.Layer):
             )
         return (*rest, last // self.outputs_per_value)
 
+    def as_array(self, x, name="x"):
+        """Return data as the model takes them, of what a user has, such as a DataFrame. Raise a
+        ValueError, which calls them `name`, if they aren't valid in a way of this likelihood's own:
+        shape, finiteness and `support` are checked for it."""
+        return x
+
+    def encoder_input(self, x):
+        """Return what the encoder sees of data x: by default x itself."""
+        return x
+
+    def encoder_shape(self, data_shape):
+        """Return the shape of `encoder_input` for this data shape, without the batch axis."""
+        return data_shape
+
     def split(self, params):
         """Return `params` as float32 with a last axis of `outputs_per_value`:
         (..., values, outputs)."""
@@ -57,6 +77,16 @@ class Likelihood(keras.Layer):
     def mean(self, params):
         """Return E[x|z], shape (..., batch, *data_shape)."""
         raise NotImplementedError
+
+    def expectation(self, params):
+        """Return what is averaged over draws of z, shape (..., batch, ...): by default the mean; of
+        values that have none, such as categories, their probabilities."""
+        return self.mean(params)
+
+    def from_expectation(self, expectation):
+        """Return the x that stands for (an average of) `expectation`, shape (..., batch,
+        *data_shape)."""
+        return expectation
 
     def mode(self, params):
         """Return the most probable x given z, shape (..., batch, *data_shape)."""

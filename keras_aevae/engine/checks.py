@@ -38,7 +38,9 @@ def check_networks(encoder, decoder, latent_dim, likelihood, code, condition_dim
                 f"step. Received: a decoder that sees x of shape {shape} and gives parameters of "
                 f"shape {params}, which are those of data of shape {data_shape}."
             )
-    wanted = {"the decoder's data shape": data_shape, **condition}
+    seen = likelihood.encoder_shape(data_shape)
+    what = "the decoder's data shape" if seen == data_shape else "what the encoder sees"
+    wanted = {what: seen, **condition}
     features = shapes_of_output("encoder", encoder, wanted)
     code.check_features(features, latent_shape)
     return latent_shape, data_shape, features
@@ -148,13 +150,14 @@ def shapes_of_output(name, network, wanted, any_length=False):
     return shapes if isinstance(output, (list, tuple)) else shapes[0]
 
 
-def check_values(name, x, data_shape, support):
-    """Check that the array `x` is non-empty, (n, *data_shape), finite and within `support`.
+def check_values(name, x, data_shape, support, missing=False):
+    """Check that the array `x` is non-empty, (n, *data_shape), finite and within `support`. Return
+    it as an array, if it is a list.
 
     `support` is (minimum, maximum): numbers, or arrays that fit the values of an example; or None
-    if any finite value is valid.
+    if any finite value is valid. NaN is valid only if it means that a value is `missing`.
     """
-    x = as_numpy(x)
+    given, x = x, as_numpy(x)
     if not agree(x.shape[1:], data_shape):
         sizes = ("any length" if size is None else str(size) for size in data_shape)
         raise ValueError(
@@ -165,13 +168,15 @@ def check_values(name, x, data_shape, support):
         raise ValueError(f"`{name}` must hold at least one example. Received: shape {x.shape}.")
     if x.dtype.kind not in "fiub":
         raise ValueError(f"`{name}` must hold numbers. Received: dtype {x.dtype}.")
-    low, high = float(x.min()), float(x.max())  # NaN and infinity show in these two
+    values = x[~np.isnan(x)] if missing else x
+    # NaN and infinity show in these two.
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if not np.isfinite([low, high]).all():
         raise ValueError(
             f"`{name}` must be finite. Received: values from {low} to {high}. Remove or impute "
             f"the bad examples; find them with np.flatnonzero(~np.isfinite({name}))."
         )
-    if support is not None and outside(x, low, high, support):
+    if values.size and support is not None and outside(x, low, high, support):
         whole = x.dtype.kind in "iu" or (1 < high <= 255 and high == int(high))
         remedy = "Divide by 255" if low >= 0 and whole else "Rescale"
         raise ValueError(
@@ -179,6 +184,7 @@ def check_values(name, x, data_shape, support):
             f"likelihood. Received: values from {low:g} to {high:g}. {remedy}, or choose "
             "likelihood='gaussian'."
         )
+    return x if isinstance(given, list) else given  # Keras would take a list for many inputs
 
 
 def outside(x, low, high, support):

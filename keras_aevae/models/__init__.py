@@ -10,6 +10,7 @@ from keras_aevae.models.hyperspherical_vae import HypersphericalVAE
 from keras_aevae.models.iwae import IWAE
 from keras_aevae.models.miwae import MIWAE
 from keras_aevae.models.piwae import PIWAE
+from keras_aevae.models.tabular_vae import TabularVAE
 from keras_aevae.models.vae import VAE
 from keras_aevae.models.vampprior_vae import VampPriorVAE
 from keras_aevae.models.vq_vae import VQVAE
@@ -27,5 +28,6 @@ __all__ = [
     "FactorVAE",
     "HierarchicalVAE",
     "HypersphericalVAE",
+    "TabularVAE",
     "VampPriorVAE",
 ]

@@ -261,7 +261,8 @@ class Autoencoder(Verbs, Bounds, Files, Training):
     def infer(self, inputs, training=None):
         """Return the parameters of q(z|x) by name: `z_mean`, ..., of shape (batch, latent_dim)."""
         x, condition = self.unpack(inputs)
-        outputs = self.code.infer(self.encoder(join(x, condition), training=training))
+        seen = self.likelihood.encoder_input(x)
+        outputs = self.code.infer(self.encoder(join(seen, condition), training=training))
         return {**self.side_inputs(x, condition, training), **outputs}
 
     def side_inputs(self, x, condition, training=None):
@@ -296,8 +297,9 @@ class Autoencoder(Verbs, Bounds, Files, Training):
 
     def expected(self, outputs):
         """Return E[x|z], averaged over the draws of z: shape (batch, *data_shape)."""
-        mean = self.likelihood.mean(outputs["decoder_output"])
-        return mean[:, 0] if mean.shape[1] == 1 else ops.mean(mean, axis=1)
+        each = self.likelihood.expectation(outputs["decoder_output"])
+        each = each[:, 0] if each.shape[1] == 1 else ops.mean(each, axis=1)
+        return self.likelihood.from_expectation(each)
 
     # Names of what `generate` returns.
     generated = ("decoder_output",)

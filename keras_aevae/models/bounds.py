@@ -84,6 +84,19 @@ class Bounds:
         """
         self.check_stores("log_likelihood", "distribution")
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        settings = {"batch_size": batch_size, "verbose": verbose}
+        start = no_weights
+        largest, total = self.over_draws(self._add_weights, inputs, num_samples, start, **settings)
+        return largest + np.log(total) - np.float32(np.log(num_samples))
+
+    def over_draws(self, add, inputs, num_samples, start, *, batch_size, verbose):
+        """Return a state of each example after `num_samples` draws of z from its posterior: arrays.
+
+        The state is a tuple: `start(n)` gives that of n examples before the first draw, and
+        `add(inputs, inferred, prior, *state, left, num_samples)`, a method that is compiled, the
+        one after `num_samples` more draws, of which the first `left` count. The memory doesn't grow
+        with the number of draws.
+        """
         num_samples = check_positive_integer("num_samples", num_samples)
         known = is_array(first_of(inputs))
         rows = min(batch_size, len(first_of(inputs))) if known else batch_size
@@ -93,14 +106,13 @@ class Bounds:
 
         def estimate(batch):
             inferred = self.call_compiled(self._infer, batch)
-            n = len(first_of(batch))
-            state = np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
-            for start in range(0, num_samples, chunk):
-                left = np.asarray(num_samples - start, "float32")
+            state = start(len(first_of(batch)))
+            for done in range(0, num_samples, chunk):
+                left = np.asarray(num_samples - done, "float32")
                 state = self.call_compiled(
-                    self._add_weights, batch, inferred, prior, *state, left, num_samples=chunk
+                    add, batch, inferred, prior, *state, left, num_samples=chunk
                 )
-            return state[0] + ops.log(state[1]) - np.log(num_samples)
+            return state
 
         return run_in_batches(estimate, inputs, batch_size, verbose)
 
@@ -110,20 +122,22 @@ class Bounds:
     def _prior_tensors(self):
         return self.code.prior_tensors(self.posterior_at, fitted=True)
 
-    def _add_weights(self, inputs, inferred, prior, largest, total, left, num_samples):
+    def weighted(self, inputs, inferred, prior, left, num_samples):
+        """Return `(outputs, log_weights)` of `num_samples` draws from the posterior:
+        log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch); -inf after the first
+        `left`, which alone count."""
         x, _ = self.unpack(inputs)
         outputs = inferred | self.draw(inferred, num_samples)
         outputs |= self.generate(outputs, training=False)
-        # log p(x|z_k) + log p(z_k) - log q(z_k|x), shape (num_samples, batch)
         p = self.code.p_of(prior, fitted=True)
         log_weights = self.log_conditional(x, outputs) + self.code.log_ratio(outputs, p)
-        # In the last chunk, only the first `left` draws count.
         counts = ops.arange(num_samples, dtype="float32")[:, None] < left
-        log_weights = ops.where(counts, log_weights, -np.inf)
-        # Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
-        new = ops.maximum(largest, ops.max(log_weights, axis=0))
-        added = ops.sum(ops.exp(log_weights - new), axis=0)
-        return new, total * ops.exp(largest - new) + added
+        return outputs, ops.where(counts, log_weights, -np.inf)
+
+    def _add_weights(self, inputs, inferred, prior, largest, total, left, num_samples):
+        _, log_weights = self.weighted(inputs, inferred, prior, left, num_samples)
+        new, kept, weights = rescaled(largest, log_weights)
+        return new, total * kept + ops.sum(weights, axis=0)
 
     def check_stores(self, verb, *kinds):
         """Raise an error unless the model stores an input as one of `kinds`."""
@@ -135,3 +149,18 @@ class Bounds:
                 f"`{verb}` needs a model that stores a {' or a '.join(kinds)}. Received: "
                 f"{type(self).__name__}, which stores a {self.stores}. {remedy}, in nats."
             )
+
+
+# Streaming log-sum-exp: the sum of the weights so far is total * exp(largest).
+
+
+def no_weights(n):
+    """Return `(largest, total)` of n examples before the first draw."""
+    return np.full(n, -np.inf, "float32"), np.zeros(n, "float32")
+
+
+def rescaled(largest, log_weights):
+    """Return `(new, kept, weights)`: the new largest log-weight, the factor of all sums so far, and
+    exp(log_weights - new), shape (num_samples, batch)."""
+    new = ops.maximum(largest, ops.max(log_weights, axis=0))
+    return new, ops.exp(largest - new), ops.exp(log_weights - new)

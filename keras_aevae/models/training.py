@@ -9,7 +9,7 @@ from keras import ops
 from keras_aevae._checks import nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
-from keras_aevae.engine.checks import check_fit_data, check_values
+from keras_aevae.engine.checks import check_fit_data
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, is_pair, some_examples
 from keras_aevae.engine.numbers import HasNumbers
@@ -158,6 +158,8 @@ class Training(HasNumbers, OwnLoss):
 
     def check_fit(self, x, y=None, sample_weight=None):
         """Check the training data; return `x` and `y` as Keras takes them."""
+        if y is not None:
+            y = self.likelihood.as_array(y, "y")
         x = check_fit_data(x, y, self.check_batch)
         # Keras drops the weights of arrays that come without a target.
         return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
@@ -169,7 +171,7 @@ class Training(HasNumbers, OwnLoss):
         support = self.likelihood.support
         inputs = self.check_inputs(inputs, support=support if y is None else None)
         if y is not None:
-            check_values("y", y, self.data_shape, support)
+            self.check_data("y", y, support)
             if self.past is not None:
                 check_same(first_of(inputs), y)
         return inputs

@@ -17,7 +17,6 @@ from keras_aevae._checks import (
 from keras_aevae.codes.paths import PATHS
 from keras_aevae.engine.checks import check_values
 from keras_aevae.engine.inference import (
-    as_numpy,
     batches,
     first_of,
     is_array,
@@ -40,15 +39,14 @@ class Verbs:
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose)
 
-    def check_inputs(self, x, condition=None, *, name="x", shape=None, support=None, check=None):
+    def check_inputs(self, x, condition=None, *, name="x", support=None, check=None):
         """Check the data that a method was given; return them as the model takes them.
 
-        An array is checked at once: its shape (by default the data's), its values and its
-        `support`, or by `check(x)`. Each batch of a dataset is checked when it is read.
+        An array (or what the likelihood makes one of) is checked at once, by `check(x)`, which
+        returns it: by default its shape, its values and their `support`. Each batch of a dataset is
+        checked when it is read.
         """
-        if check is None:
-            given = {"data_shape": shape or self.data_shape, "support": support}
-            check = functools.partial(check_values, name, **given)
+        check = check or functools.partial(self.check_data, name, support=support)
         settings = {"name": name, "check": check}
         if is_array(first_of(x)):
             return self.check_arrays(x, condition, **settings)
@@ -58,6 +56,11 @@ class Verbs:
                 f"condition),). Received: a {type(x).__name__} and a condition."
             )
         return ((self.check_arrays(batch, **settings),) for batch in batches(x))
+
+    def check_data(self, name, x, support=None):
+        """Return data as an array that the model takes, or raise an error that calls it `name`."""
+        x, missing = self.likelihood.as_array(x, name), self.likelihood.missing
+        return check_values(name, x, self.data_shape, support, missing)
 
     def check_arrays(self, x, condition=None, *, name, check):
         if self.condition is not None:
@@ -73,8 +76,7 @@ class Verbs:
                 f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, "
                 "condition) are for conditional models, such as ConditionalVAE."
             )
-        check(x)
-        return as_numpy(x) if isinstance(x, list) else x  # Keras would take it for many inputs
+        return check(x)
 
     def check_pair(self, x, condition, *, name, check):
         if condition is None and is_pair(x):
@@ -85,13 +87,14 @@ class Verbs:
                 "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
                 f"batches ((x, condition),). Received: `{name}` alone."
             )
-        check(x)
-        x = as_numpy(x) if isinstance(x, list) else x
+        x = check(x)
         return x, self.condition.check(condition, len(x))
 
     def check_codes(self, z, condition=None):
         """Check codes and their condition, as `check_inputs` checks data."""
-        return self.check_inputs(z, condition, name="z", shape=(self.latent_dim,))
+        given = {"data_shape": (self.latent_dim,), "support": None}
+        check = functools.partial(check_values, "z", **given)
+        return self.check_inputs(z, condition, name="z", check=check)
 
     def encode(self, x, *, condition=None, sample=False, batch_size=128, verbose=0):
         """Encode `x`: return the centre of q(z|x) or, with `sample`, a draw from it.

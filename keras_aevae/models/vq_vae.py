@@ -141,7 +141,7 @@ class VQVAE(Autoencoder):
         return run_in_batches(decode, inputs, batch_size, verbose)
 
     def check_indices(self, indices):
-        """Raise an error unless the array `indices` holds those of codes."""
+        """Return the array `indices`, or raise an error unless it holds those of codes."""
         indices = as_numpy(indices)
         n, grid = self.quantizer.num_codes, self.latent_shape[:-1]
         whole = indices.dtype.kind in "iu" and indices.shape[1:] == grid and len(indices)
@@ -150,6 +150,7 @@ class VQVAE(Autoencoder):
                 f"`indices` must be integers from 0 to {n - 1}, of shape (n, "
                 f"{', '.join(map(str, grid))}). Received: {indices.dtype}, shape {indices.shape}."
             )
+        return indices
 
     def _embed(self, indices):
         return self.code.embed(indices)

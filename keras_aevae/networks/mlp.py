@@ -21,6 +21,7 @@ def mlp(
     outputs_per_value=1,
     activation="relu",
     condition_dim=0,
+    output_shape=None,
 ):
     """Build a pair of fully connected networks for flat vectors or images of any size.
 
@@ -38,12 +39,14 @@ def mlp(
             (Dauphin et al. 2017, https://arxiv.org/abs/1612.08083), as in the VampPrior's paper.
         condition_dim: length of a condition that both networks take as a second input, for
             conditional models; 0 for none.
+        output_shape: shape of the decoder's output, where `outputs_per_value` can't say it:
+            `likelihood.params_shape(data_shape)`, such as that of `Columns`.
 
     Returns:
         `(encoder, decoder)`: the encoder maps (batch, *data_shape) to features (batch,
-        hidden[-1]), the decoder maps (batch, latent_dim) to (batch, *data_shape), with the last
-        axis `outputs_per_value` times as long. The model adds the layer that turns features into
-        the posterior's parameters.
+        hidden[-1]), the decoder maps (batch, latent_dim) to (batch, *output_shape): by default
+        (batch, *data_shape), with the last axis `outputs_per_value` times as long. The model adds
+        the layer that turns features into the posterior's parameters.
 
     Example:
 
@@ -56,7 +59,9 @@ def mlp(
     latent_dim = check_positive_integer("latent_dim", latent_dim)
     outputs_per_value = check_positive_integer("outputs_per_value", outputs_per_value)
     hidden = check_positive_integers("hidden", hidden)
-    output_shape = (*data_shape[:-1], data_shape[-1] * outputs_per_value)
+    if output_shape is None:
+        output_shape = (*data_shape[:-1], data_shape[-1] * outputs_per_value)
+    output_shape = check_shape("output_shape", output_shape)
 
     condition_dim = check_size("condition_dim", condition_dim)
 

@@ -5,21 +5,27 @@ import json
 import keras
 import numpy as np
 import pytest
-from zoo import GRID, ONE_EACH, SHAPE, ZOO, build, given, inputs
+from zoo import GRID, ONE_EACH, TABLES, ZOO, build, given, inputs, row_of
 
 import keras_aevae as ka
 from keras_aevae.engine.noise import noise_states
 
 
-@pytest.fixture(params=ZOO, scope="module")
+@pytest.fixture(params=[*ZOO, *TABLES], scope="module")
 def row(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def digits():
+def digits_of(row):
+    """The data for training and for tests: images, or what the row makes of them."""
     (x_train, _), (x_test, _) = ka.datasets.load("digits")
-    return x_train[:512], x_test[:67]  # a batch of 64 and one that is padded
+    data = row_of(row).data or np.asarray
+    return data(x_train[:512]), data(x_test[:67])  # a batch of 64 and one that is padded
+
+
+@pytest.fixture(scope="module")
+def digits(row):
+    return digits_of(row)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +96,10 @@ def test_predict_gives_the_documented_dict(row, trained, digits):
     n = len(digits[1])
     draws = model.num_draws
     between = (draws,) if draws > 1 else ()
-    assert outputs["reconstruction"].shape == (n, *SHAPE)
+    assert outputs["reconstruction"].shape == (n, *model.data_shape)
     assert outputs["z_mean"].shape == (n, model.latent_dim)
     assert outputs["z"].shape == (n, *between, model.latent_dim)
-    params = model.likelihood.params_shape(SHAPE)
+    params = model.likelihood.params_shape(model.data_shape)
     assert outputs["decoder_output"].shape == (n, *between, *params)
     trained_on = model(inputs(row, digits[1][:2]), training=True)
     assert set(trained_on) == set(outputs)
@@ -131,7 +137,7 @@ def test_verbs(row, trained, digits):
     np.testing.assert_allclose(model.reconstruct(x, **c), model.decode(z, **c), atol=1e-5)
     assert model.encode(x, sample=True, **c).shape == z.shape
     path = model.interpolate(x[:2], x[2:4], steps=5, **first)
-    assert path.shape == (2, 5, *SHAPE)
+    assert path.shape == (2, 5, *model.data_shape)
     np.testing.assert_allclose(path[:, 0], model.reconstruct(x[:2], **first), atol=1e-5)
     np.testing.assert_allclose(path[:, -1], model.reconstruct(x[2:4], **first), atol=1e-5)
     middle = (model.encode(x[:2], **first) + model.encode(x[2:4], **first)) / 2
@@ -141,10 +147,10 @@ def test_verbs(row, trained, digits):
 def test_sample(row, trained, digits):
     model, _ = trained
     c = given(row, 5)
-    samples = model.sample(5, seed=3, **c)
-    assert samples.shape == (5, *SHAPE) and samples.std(axis=0).max() > 0
-    np.testing.assert_array_equal(samples, model.sample(5, seed=3, **c))
-    assert (samples != model.sample(5, seed=4, **c)).any()
+    samples = model.sample(5, seed=3, noise=False, **c)
+    assert samples.shape == (5, *model.data_shape) and samples.std(axis=0).max() > 0
+    np.testing.assert_array_equal(samples, model.sample(5, seed=3, noise=False, **c))
+    assert (samples != model.sample(5, seed=4, noise=False, **c)).any()
     drawn = model.sample(5, seed=3, noise=True, **c)  # of the same codes
     assert drawn.shape == samples.shape and np.abs(drawn - samples).max() > 0.01
     np.testing.assert_array_equal(drawn, model.sample(5, seed=3, noise=True, **c))
@@ -269,9 +275,11 @@ def test_config_round_trip(row):
 
 @pytest.mark.parametrize(
     "row, policy",
-    [(row, "mixed_bfloat16") for row in ZOO] + [(row, "mixed_float16") for row in ONE_EACH],
+    [(row, "mixed_bfloat16") for row in [*ZOO, *TABLES]]
+    + [(row, "mixed_float16") for row in [*ONE_EACH, *TABLES]],
 )
-def test_mixed_precision(row, policy, digits):
+def test_mixed_precision(row, policy):
+    digits = digits_of(row)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -287,7 +295,13 @@ def test_mixed_precision(row, policy, digits):
     assert model.decoder.compute_dtype == policy.removeprefix("mixed_")
 
 
-SEEDED = (*ONE_EACH, "VAE, a decoder that sees x", "VAE, a flow", "VAE, a code of two parts")
+SEEDED = (
+    *ONE_EACH,
+    *TABLES,
+    "VAE, a decoder that sees x",
+    "VAE, a flow",
+    "VAE, a code of two parts",
+)
 
 
 def draws_of(row, x, weights=None, **seeds):
@@ -308,9 +322,9 @@ def draws_of(row, x, weights=None, **seeds):
 
 
 @pytest.mark.parametrize("row", SEEDED)
-def test_seeds_reproduce(row, digits):
+def test_seeds_reproduce(row):
     """All noise is that of `seed`, whatever Keras's global seed."""
-    x = digits[0]
+    x, _ = digits_of(row)
     drawn, loss, weights = draws_of(row, x, global_seed=1)
     same, same_loss, _ = draws_of(row, x, weights, global_seed=2)
     np.testing.assert_allclose(same_loss, loss, rtol=1e-6)
@@ -357,6 +371,6 @@ def test_no_two_classes_share_a_name():
     for name in ours:
         assert registered[name].__name__ == name.split(">")[1]
         assert registered[name].__module__.startswith("keras_aevae.")
-    for row in ZOO.values():
+    for row in [*ZOO.values(), *TABLES.values()]:
         name = f"keras_aevae>{row.cls.__name__}"
         assert keras.saving.get_registered_object(name) is row.cls

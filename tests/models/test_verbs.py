@@ -5,7 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from zoo import ONE_EACH, SHAPE, ZOO, build, given, inputs
+from zoo import ONE_EACH, SHAPE, TABLES, ZOO, build, given, inputs
 
 import keras_aevae as ka
 from keras_aevae.distributions import AutoregressivePrior
@@ -74,7 +74,10 @@ def verbs(cls):
             yield name, known
 
 
-@pytest.mark.parametrize("cls", {row.cls for row in ZOO.values()}, ids=lambda cls: cls.__name__)
+CLASSES = {row.cls for row in [*ZOO.values(), *TABLES.values()]}
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_verb_takes_a_condition(cls):
     found = dict(verbs(cls))
     assert {"encode", "decode", "interpolate", "elbo", "evaluate_terms", "fit_prior"} <= set(found)
