@@ -71,3 +71,19 @@ def test_an_ablation_takes_away_what_it_says(script, name):
         contestant = ablations.Contestant("MLP, 28x28: step", name, x, 4)
         contestant.seconds(2 * every)
     assert bool(calls) == (name == "all rewrites")
+
+
+def test_members_train_beside_the_vae(script, capsys):
+    members = script("members")
+    x, vectors = members.table(16)
+    cases = {
+        "VAE, on vectors": (members.on_vectors(), vectors),
+        "TabularVAE": (members.on_table(), x),
+    }
+    members.compare(cases, 1, {"epochs": 1, "batch_size": 8})
+    assert capsys.readouterr().out.count("|") == 10
+    images = np.random.default_rng(0).random((8, *members.SHAPE), "float32")
+    for build in members.MEMBERS.values():
+        model = build()
+        model.compile()
+        assert np.isfinite(model.fit(images, verbose=0).history["loss"]).all()
