@@ -19,6 +19,15 @@ from keras_aevae.distributions import DiagonalGaussian, LearnedPrior
 from keras_aevae.engine.noise import another_seed, normal
 from keras_aevae.engine.replicas import SeedGenerator
 
+# What is kept of each draw, of the groups below the top: the parameters of q and of p given the
+# groups above them.
+LOWER = {
+    "z_posterior_mean": lambda q, p: q.mean,
+    "z_posterior_log_var": lambda q, p: q.log_var,
+    "z_prior_mean": lambda q, p: p.mean,
+    "z_prior_log_var": lambda q, p: p.log_var,
+}
+
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
 class HierarchicalCode(Code):
@@ -29,14 +38,21 @@ class HierarchicalCode(Code):
 
     Group 1 is the top, and all lists begin there. Of each group the encoder gives an estimate from
     below, N(m, s^2). For the top group this is q; for the others it is merged with
-    p(z_i | z_1, ..., z_i-1) = N(m', s'^2) in proportion to the precisions (Sønderby et al. 2016,
-    equations 17 to 19):
+    p(z_i | z_1, ..., z_i-1) = N(m', s'^2) in proportion to the precisions (Sønderby et al. 2016):
 
         q(z_i | x, z_1, ..., z_i-1) = N((m / s^2 + m' / s'^2) / (1 / s^2 + 1 / s'^2),
                                         1 / (1 / s^2 + 1 / s'^2))
 
-    z is one vector, with the groups one after the other. The KL has a part for each group, which is
-    shown as a term of its own, and free bits are given to each group.
+    That paper counts the groups from the bottom; there each group depends on the next one above it
+    alone, and the decoder takes the lowest one. Here both take all groups above.
+
+    z is one vector, with the groups one after the other. The KL has a part for each group, which a
+    `VAE` shows as a term of its own, and free bits are given to each group.
+
+    The state is what the groups so far have given: at first z_1. By default z_2 is appended to it,
+    and so on, so that in the end it is z. With `top_down`, a network first brings the state to the
+    size of the next group, such as (7, 7, 16) to (14, 14, 32), and the group, here (14, 14, 4), is
+    joined with it along the last axis. The decoder takes the state at the end.
 
     Good for: posteriors with dependent dimensions; coarse structure at the top and details below.
     Misleads when the number of groups is taken for the number of those in use: upper groups
@@ -46,10 +62,9 @@ class HierarchicalCode(Code):
     Args:
         groups: the number of groups, into which the dimensions (of a grid, the channels) are
             divided evenly; or their sizes, from the top: with `top_down`, the numbers of channels.
-        top_down: Keras networks between the groups, one fewer than there are groups, for groups of
-            different resolutions. The first takes z_1, the others take the state: what the last
-            network gave, joined with the group there, along the last axis. The output of the i-th
-            has the size of group i + 1. By default the state is z_1, ..., z_i themselves.
+        top_down: list of Keras networks between the groups, one fewer than there are groups, for
+            groups of different resolutions. Each takes the state and gives one tensor, of the size
+            of the next group. They don't take a model's condition.
         hidden: numbers of units of the hidden layers of p(z_i | z_1, ..., z_i-1); () makes the
             parameters linear functions of the state. By default one layer as wide as the encoder's
             features; with `top_down`, none.
@@ -58,12 +73,14 @@ class HierarchicalCode(Code):
 
     The encoder gives one tensor of features of each group, in a list from the top. If it gives a
     single one, these are the features of the lowest group, and those of the groups above are
-    computed from them, by one dense layer from each level to the next. The decoder takes the state
-    at the end: without `top_down` this is z. Since p of the lower groups is part of q, its layers
-    are frozen with the encoder.
+    computed from them, by one dense layer from each level to the next. Since p of the lower groups
+    is part of q, its layers and the networks of `top_down` are frozen with the encoder, not with
+    the decoder.
 
     `infer` returns `z_mean`, which is what `encode` gives: each group's mean, given the means of
     the groups above it; and the estimates from below, `z_bottom_up_mean` and `z_bottom_up_log_var`.
+    A draw comes with the parameters of q and of p of the groups below the top, given the groups
+    above: `z_posterior_mean`, `z_posterior_log_var`, `z_prior_mean` and `z_prior_log_var`.
 
     Example:
 
@@ -83,12 +100,11 @@ class HierarchicalCode(Code):
     def __init__(self, groups=2, top_down=(), hidden=None, activation="relu", seed=None, **kwargs):
         super().__init__(**kwargs)
         self.groups = checked_groups(groups)
-        self.top_down = list(top_down)
+        self.top_down = checked_networks(top_down)
         self.hidden = None if hidden is None else check_positive_integers("hidden", hidden)
         self.activation = activation
         self.seed = None if seed is None else check_seed(seed)
         self.seed_generator = SeedGenerator(self.seed)
-        between = "one fewer than there are groups"
         if self.top_down and isinstance(self.groups, int):
             raise ValueError(
                 "`groups` must have the number of channels of each group, where `top_down` has the "
@@ -96,8 +112,8 @@ class HierarchicalCode(Code):
             )
         if self.top_down and len(self.top_down) != len(self.groups) - 1:
             raise ValueError(
-                f"`top_down` must have {between}. Received: {len(self.top_down)} networks, "
-                f"{len(self.groups)} groups."
+                "`top_down` must have one network fewer than there are groups. Received: "
+                f"{len(self.top_down)} networks, {len(self.groups)} groups."
             )
 
     # The shapes
@@ -124,6 +140,12 @@ class HierarchicalCode(Code):
             raise ValueError(
                 "`encoder` doesn't fit: with networks between the groups it must give features of "
                 f"each group, in a list from the top. Received: one tensor, {features[0]}."
+            )
+        sizes = {shape[:-1] for shape in features}
+        if not self.top_down and len(sizes) > 1:
+            raise ValueError(
+                "The groups have features of different sizes, so `top_down` must have the networks "
+                f"between them. Received: features of shapes {features}, no networks."
             )
         if not self.top_down:
             for shape in features:
@@ -184,95 +206,84 @@ class HierarchicalCode(Code):
         ]
 
     def make_priors(self, channels):
-        width = self.features_shapes[0][-1]
         hidden = self.hidden
         if hidden is None:
-            hidden = () if self.top_down else (width,)
+            hidden = () if self.top_down else (self.features_shapes[0][-1],)
         self.priors = []
         state = self.shapes[0]
-        for i, (shape, n) in enumerate(zip(self.shapes[1:], channels[1:]), 2):
-            above = self.output_of_network(i, state, shape)
+        for i, n in enumerate(channels[1:], 1):
+            seen = self.output_of_network(i, state) if self.top_down else state
             sizes = [(units, self.activation) for units in hidden] + [(2 * n, None)]
-            given = keras.Sequential(
+            network = keras.Sequential(
                 [layers.Dense(u, activation=a, dtype=self.dtype_policy) for u, a in sizes],
-                name=f"prior_{i}",
+                name=f"prior_{i + 1}",
             )
-            given.build((None, *above))
-            self.priors.append(given)
-            state = (*above[:-1], above[-1] + n)
+            network.build((None, *seen))
+            self.priors.append(network)
+            state = (*seen[:-1], seen[-1] + n)
         if tuple(state) != self.latent_shape:
             raise ValueError(
                 "`decoder` doesn't fit: it must take the state after the last group, of shape "
                 f"{tuple(state)}. Received: a decoder of inputs of shape {self.latent_shape}."
             )
 
-    def output_of_network(self, i, state, shape):
-        """Return the shape of what p of the i-th group depends on, from that of the state above."""
-        if not self.top_down:
-            if shape[:-1] != state[:-1]:
-                raise ValueError(
-                    "The groups have features of different sizes, so `top_down` must have the "
-                    f"networks between them. Received: sizes {state[:-1]} and {shape[:-1]}, no "
-                    "networks."
-                )
-            return state
-        output = self.top_down[i - 2](keras.KerasTensor((None, *state))).shape[1:]
-        if tuple(output[:-1]) != shape[:-1]:
+    def output_of_network(self, i, state):
+        """Return the shape of the output of the network above the group of index i."""
+        output = self.top_down[i - 1](keras.KerasTensor((None, *state)))
+        shape = getattr(output, "shape", None)
+        if shape is None or tuple(shape[1:-1]) != self.shapes[i][:-1]:
+            received = "several outputs" if shape is None else f"an output of shape {shape[1:]}"
             raise ValueError(
-                f"`top_down` doesn't fit: its network {i - 1} must give the size of group {i}, "
-                f"{shape[:-1]}. Received: an output of shape {tuple(output)}."
+                f"`top_down` doesn't fit: network {i} must give one tensor of the size of group "
+                f"{i + 1}, {self.shapes[i][:-1]}. Received: {received}."
             )
-        return tuple(output)
+        return tuple(shape[1:])
 
     # The walk from the top down
 
     def parts_of(self, flat):
-        """Return the groups in vectors, shape (n, latent_dim), each of shape (n, size)."""
-        ends = itertools.accumulate(self.sizes)
-        return [flat[:, end - size : end] for end, size in zip(ends, self.sizes)]
+        """Return the groups in vectors, shape (..., latent_dim), each of shape (..., size)."""
+        return split(flat, self.sizes)
 
-    def above(self, i, state):
-        """Return what p of the group of index i depends on, float32."""
+    def parts_of_lower(self, flat):
+        """Return the groups below the top in vectors of those groups alone."""
+        return split(flat, self.sizes[1:])
+
+    def seen_below(self, i, state, training=None):
+        """Return what p of the group of index i depends on, of the state above it, float32."""
         if not self.top_down:
             return state
-        return ops.cast(self.top_down[i - 1](state), "float32")
+        return ops.cast(self.top_down[i - 1](state, training=training), "float32")
 
-    def joined(self, i, above, z):
+    def joined(self, i, seen, z):
         """Return the state with the group of index i, whose values are z, shape (n, size)."""
         z = ops.reshape(z, (-1, *self.shapes[i]))
-        return z if above is None else ops.concatenate([above, z], axis=-1)
+        return z if seen is None else ops.concatenate([seen, z], axis=-1)
 
-    def prior_given(self, i, above):
+    def prior_given(self, i, seen):
         """Return p(z_i | the groups above) as a distribution over vectors of the group's size."""
-        parameters = DiagonalGaussian.parameterize(self.priors[i - 1](above))
+        parameters = DiagonalGaussian.parameterize(self.priors[i - 1](seen))
         flat = {k: ops.reshape(v, (-1, self.sizes[i])) for k, v in parameters.items()}
         return DiagonalGaussian(**flat)
 
-    def walk(self, inferred, choose):
+    def walk(self, mean, log_var, choose, training=None):
         """Walk down from the top; return (q, p, z) of each group, whose p is None for the top.
 
-        `choose(i, q)` returns the values z of the group of index i. All have shape (n, size).
+        `mean` and `log_var` are the estimates from below, shape (n, latent_dim), and `choose(i, q)`
+        returns the values z of the group of index i, shape (n, size).
         """
-        means = self.parts_of(inferred["z_bottom_up_mean"])
-        log_vars = self.parts_of(inferred["z_bottom_up_log_var"])
-        above = p = None
-        state, found = None, []
-        for i, q in enumerate(map(DiagonalGaussian, means, log_vars)):
+        estimates = zip(self.parts_of(mean), self.parts_of(log_var))
+        seen = p = state = None
+        found = []
+        for i, q in enumerate(DiagonalGaussian(*estimate) for estimate in estimates):
             if i:
-                above = self.above(i, state)
-                p = self.prior_given(i, above)
+                seen = self.seen_below(i, state, training)
+                p = self.prior_given(i, seen)
                 q = merged(q, p)
             z = choose(i, q)
-            state = self.joined(i, above, z)
+            state = self.joined(i, seen, z)
             found.append((q, p, z))
         return found
-
-    def walk_along(self, outputs):
-        """Walk along the draws in `outputs`: (q, p, z) of each group, with a row for each draw of
-        each example."""
-        z, draws = outputs["z"], outputs["z"].shape[1]
-        groups = self.parts_of(ops.reshape(z, (-1, self.latent_dim)))
-        return self.walk(for_rows(outputs, self.inferred, draws), lambda i, q: groups[i])
 
     # What is stored
 
@@ -293,20 +304,34 @@ class HierarchicalCode(Code):
             )
             for name in DiagonalGaussian.parameters
         }
-        centers = self.walk(flat, lambda i, q: q.mean)
+        centers = self.walk(*flat.values(), lambda i, q: q.mean, training=False)
         return {"z_mean": ops.concatenate([z for _, _, z in centers], axis=-1), **flat}
+
+    @property
+    def drawn(self):
+        return ("z", *LOWER) if self.num_groups > 1 else ("z",)
 
     def draw(self, inferred, num_samples=1, training=None):
         batch = ops.shape(inferred["z_mean"])[0]
         noise = normal((num_samples, batch, self.latent_dim), self.seed_generator)
         noise = self.parts_of(ops.reshape(ops.moveaxis(noise, 0, 1), (-1, self.latent_dim)))
 
-        def drawn(i, q):
+        def chosen(i, q):
             return q.mean + ops.exp(0.5 * q.log_var) * noise[i]
 
-        groups = self.walk(for_rows(inferred, self.inferred, num_samples), drawn)
-        z = ops.concatenate([z for _, _, z in groups], axis=-1)
-        return {"z": ops.reshape(z, (-1, num_samples, self.latent_dim))}
+        rows = [
+            ops.reshape(for_each_draw(inferred[name], num_samples), (-1, self.latent_dim))
+            for name in ("z_bottom_up_mean", "z_bottom_up_log_var")
+        ]
+        groups = self.walk(*rows, chosen, training)
+        parts = {"z": [z for _, _, z in groups]}
+        # What a group was drawn from: another walk, in which a layer may drop other units, would
+        # find others.
+        parts |= {name: [of(q, p) for q, p, _ in groups[1:]] for name, of in LOWER.items()}
+        return {
+            name: ops.reshape(ops.concatenate(parts[name], axis=-1), (batch, num_samples, -1))
+            for name in self.drawn
+        }
 
     def center(self, inferred):
         return inferred["z_mean"]
@@ -314,7 +339,7 @@ class HierarchicalCode(Code):
     def decoder_input(self, z):
         state = None
         for i, group in enumerate(self.parts_of(z)):
-            state = self.joined(i, None if state is None else self.above(i, state), group)
+            state = self.joined(i, self.seen_below(i, state) if i else None, group)
         return state
 
     # The densities
@@ -333,24 +358,28 @@ class HierarchicalCode(Code):
     def shown_parts(self):
         return tuple(f"kl_{i + 1}" for i in range(self.num_groups)) if self.num_groups > 1 else ()
 
-    def kl(self, outputs, p):
-        parts = [
-            q.kl(p if given is None else given, sample=z)
-            for q, given, z in self.walk_along(outputs)
+    def lower(self, outputs):
+        """Return (q, p, z) of each group below the top, at the draws in `outputs`: distributions of
+        shape (num_samples, batch), and their values."""
+        values = {name: self.parts_of_lower(draws_first(outputs, name)) for name in self.drawn[1:]}
+        z = self.parts_of_lower(draws_first(outputs, "z")[..., self.root_dim :])
+        parts = zip(z, *(values[name] for name in values))
+        return [
+            (DiagonalGaussian(q_mean, q_log_var), DiagonalGaussian(p_mean, p_log_var), z)
+            for z, q_mean, q_log_var, p_mean, p_log_var in parts
         ]
-        return self.by_draw(ops.stack(parts, axis=-1), outputs)
+
+    def kl(self, outputs, p):
+        top = draws_first(outputs, "z")[..., : self.root_dim]
+        parts = [self.root_q(outputs).kl(p, sample=top)]
+        parts += [q.kl(p) for q, p, _ in self.lower(outputs)]
+        shape = ops.shape(top)[:-1]
+        return ops.stack([ops.broadcast_to(part, shape) for part in parts], axis=-1)
 
     def log_ratio(self, outputs, p):
-        parts = [
-            (p if given is None else given).log_prob(z) - q.log_prob(z)
-            for q, given, z in self.walk_along(outputs)
-        ]
-        return self.by_draw(sum(parts), outputs)
-
-    def by_draw(self, rows, outputs):
-        """Return `rows`, one for each draw of each example, in shape (num_samples, batch, ...)."""
-        shape = (-1, outputs["z"].shape[1], *rows.shape[1:])
-        return draws_first({"rows": ops.reshape(rows, shape)}, "rows")
+        top = draws_first(outputs, "z")[..., : self.root_dim]
+        ratio = p.log_prob(top) - self.root_q(outputs).log_prob(top)
+        return sum((p.log_prob(z) - q.log_prob(z) for q, p, z in self.lower(outputs)), ratio)
 
     def root(self, drawn):
         return drawn["z"][:, 0, : self.root_dim]
@@ -359,10 +388,10 @@ class HierarchicalCode(Code):
         groups = [p.sample((num_samples,), seed=seed, **settings)]
         state = self.joined(0, None, groups[0])
         for i in range(1, self.num_groups):
-            above = self.above(i, state)
-            given = self.prior_given(i, above)
-            groups.append(given.sample(seed=another_seed(seed, f"group {i + 1}")))
-            state = self.joined(i, above, groups[-1])
+            seen = self.seen_below(i, state, training=False)
+            seed_of_group = another_seed(seed, f"group {i + 1}")
+            groups.append(self.prior_given(i, seen).sample(seed=seed_of_group))
+            state = self.joined(i, seen, groups[-1])
         return ops.concatenate(groups, axis=-1)
 
     @property
@@ -392,6 +421,17 @@ def checked_groups(groups):
     return check_positive_integer("groups", groups)
 
 
+def checked_networks(networks):
+    """Return `networks`, a list of Keras models or layers, checked."""
+    valid = isinstance(networks, (list, tuple))
+    if not valid or not all(isinstance(network, keras.Layer) for network in networks):
+        raise ValueError(
+            "`top_down` must be a list of Keras networks, those between the groups, such as "
+            f"`networks.ladder` returns. Received: top_down={networks!r}."
+        )
+    return list(networks)
+
+
 def merged(q, p):
     """Return the Gaussian whose precision is the sum of those of two, and whose mean is theirs
     weighted by the precisions."""
@@ -400,10 +440,7 @@ def merged(q, p):
     return DiagonalGaussian(mean, log_var)
 
 
-def for_rows(inferred, names, num_samples):
-    """Return what was inferred of each example, with a row for each of its draws."""
-    found = {name: inferred[name] for name in names}
-    if num_samples == 1:
-        return found
-    rows = {name: for_each_draw(value, num_samples) for name, value in found.items()}
-    return {name: ops.reshape(v, (-1, *v.shape[2:])) for name, v in rows.items()}
+def split(flat, sizes):
+    """Return parts of these sizes of `flat`, along its last axis."""
+    ends = itertools.accumulate(sizes)
+    return [flat[..., end - size : end] for end, size in zip(ends, sizes)]

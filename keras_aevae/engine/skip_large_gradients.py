@@ -14,12 +14,12 @@ class SkipLargeGradients(keras.optimizers.Optimizer):
     no weight and no state of the optimizer: no moment, no count of steps.
 
     Child 2021, Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images,
-    https://arxiv.org/abs/2011.10650, section 3.3.
+    https://arxiv.org/abs/2011.10650.
 
     Good for: deep hierarchical VAEs, of which single batches have gradients larger than the others
     by orders of magnitude. Misleads if `max_norm` is near the usual norms: much of the data is then
-    never learned from. Look at `skipped`, the number of steps left out; a few in a thousand are
-    plausible. Clipping (`global_clipnorm`) keeps a step of the direction of such gradients, this
+    never learned from. Look at `skipped`, the number of steps left out, which should stay a tiny
+    share of all. Clipping (`global_clipnorm`) keeps a step of the direction of such gradients, this
     keeps none.
 
     Args:
@@ -49,6 +49,14 @@ class SkipLargeGradients(keras.optimizers.Optimizer):
             raise ValueError(
                 "`optimizer` must be a Keras optimizer that no model has used yet, such as "
                 f"keras.optimizers.Adam(1e-3). Received: optimizer={optimizer!r}."
+            )
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if scales or optimizer.loss_scale_factor is not None:
+            raise ValueError(
+                "`optimizer` must not scale the loss, whose gradients would be compared with "
+                f"`max_norm`. Received: a {type(optimizer).__name__} that does. Put the scaling "
+                "outside: LossScaleOptimizer(SkipLargeGradients(...)), which Keras does by itself "
+                "under 'mixed_float16'."
             )
         super().__init__(learning_rate=0.0, name=name)
         self.optimizer = optimizer

@@ -18,17 +18,20 @@ AHEAD = 8
 
 def batches_of_arrays(x, y, settings):
     """Return the arguments of `fit(x, y, **settings)` as (x, y, settings), in which datasets of
-    batches have taken the place of arrays. What this doesn't know stays as it is, for Keras."""
+    batches have taken the place of arrays. Other kinds of data are returned unchanged, and so are
+    arguments that Keras has an error for."""
     parts, validation = (x, y, settings.get("sample_weight")), settings.get("validation_data")
     shuffle, size = settings.get("shuffle", True), settings.get("batch_size")
-    if settings.get("class_weight") is not None or shuffle == "batch" or not are_arrays(parts):
+    split = (settings.get("validation_split") or 0.0) if validation is None else 0.0
+    unknown = settings.get("class_weight") is not None or shuffle == "batch"
+    if unknown or not are_arrays(parts) or not is_size(size) or not 0 <= split < 1:
         return x, y, settings
-    settings = {**settings, "sample_weight": None, "shuffle": False}
-    if (split := settings.pop("validation_split", 0.0)) and validation is None:
-        n = len(keras.tree.flatten(x)[0])
-        kept = math.floor(n * (1 - split))
-        if not 0 < kept < n:
-            return x, y, {**settings, "validation_split": split}  # Keras says what is wrong
+    n = len(keras.tree.flatten(x)[0])
+    kept = math.floor(n * (1 - split))
+    if kept == 0 or (split and kept == n):
+        return x, y, settings
+    settings = {**settings, "sample_weight": None, "shuffle": False, "validation_split": 0.0}
+    if split:
         validation, parts = cut(parts, slice(kept, None)), cut(parts, slice(kept))
     if isinstance(validation, (tuple, list)) and are_arrays(validation):
         steps = settings.get("validation_steps")
@@ -38,9 +41,14 @@ def batches_of_arrays(x, y, settings):
 
 
 def are_arrays(parts):
-    """Return whether all `parts` are NumPy arrays or dense tensors, or absent."""
+    """Return whether all `parts` are NumPy arrays or dense tensors of one length, or absent."""
     leaves = [part for part in keras.tree.flatten(parts) if part is not None]
-    return all(isinstance(leaf, (np.ndarray, tf.Tensor)) for leaf in leaves)
+    known = all(isinstance(leaf, (np.ndarray, tf.Tensor)) and leaf.shape for leaf in leaves)
+    return known and len({len(leaf) for leaf in leaves}) == 1
+
+
+def is_size(batch_size):
+    return batch_size is None or (isinstance(batch_size, int) and batch_size > 0)
 
 
 def cut(parts, chosen):
@@ -83,6 +91,8 @@ def tensor(part):
 
 
 def options():
+    """Return the options of the datasets: no tuning, no rewriting of so short a pipeline, and, for
+    replicas, a part of the examples for each, as Keras has it."""
     chosen = tf.data.Options()
     chosen.autotune.enabled = False
     chosen.experimental_optimization.apply_default_optimizations = False

@@ -18,13 +18,14 @@ class HierarchicalVAE(VAE):
 
         p(z) = p(z_1) prod_i p(z_i | z_1, ..., z_i-1)
         q(z|x) = q(z_1|x) prod_i q(z_i | x, z_1, ..., z_i-1)
-        loss = -E_q(z|x)[log p(x|z)] + beta sum_i KL_i                       (equations 1, 2 and 6)
+        loss = -E_q(z|x)[log p(x|z)] + beta sum_i KL_i
 
     Group 1 is the top, and the prior is that of the top group. Below it, q merges what the encoder
-    says of a group with p of that group, in proportion to their precisions (equations 17 to 19).
-    The decoder takes all groups. Shown beside `kl` are its parts, `kl_1` (the top), `kl_2`, ...; of
+    says of a group with p of that group, in proportion to their precisions. (The paper counts from
+    the bottom; there a group depends on the next one alone, and the decoder takes the lowest.) The
+    decoder takes all groups. Shown beside `kl` are its parts, `kl_1` (the top), `kl_2`, ...; of
     the lower groups they are estimated at the draws of the groups above. With one group it is the
-    `VAE`.
+    `VAE`, except that its free bits are those of the group, not of each dimension.
 
     Good for: likelihood, since neither p(z) nor q(z|x) need be independent over dimensions; coarse
     structure at the top and details below. Misleads when the number of groups is taken for the

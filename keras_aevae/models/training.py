@@ -11,7 +11,7 @@ from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data
 from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import first_of, is_pair, some_examples
+from keras_aevae.engine.inference import first_of, is_array, is_pair, some_examples
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers.condition import is_unknown
@@ -161,6 +161,7 @@ class Training(HasNumbers, OwnLoss):
         if y is not None:
             y = self.likelihood.as_array(y, "y")
         x = check_fit_data(x, y, self.check_batch)
+        check_lengths(x, {"y": y, "sample_weight": sample_weight})
         # Keras drops the weights of arrays that come without a target.
         return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
 
@@ -186,6 +187,18 @@ class Training(HasNumbers, OwnLoss):
         step with the first `start_size` examples; in your own training loop, call it yourself."""
         encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
         self.code.start_from(x, encode)
+
+
+def check_lengths(x, others):
+    """Raise unless the arrays in `others`, by name, have as many examples as `x`, if that is one."""
+    if not is_array(first_of(x)):
+        return
+    for name, other in others.items():
+        if is_array(other) and len(other) != len(first_of(x)):
+            raise ValueError(
+                f"`{name}` must hold one value or example for each of x. Received: "
+                f"{len(first_of(x))} examples in x, {len(other)} in `{name}`."
+            )
 
 
 def names_of(model):

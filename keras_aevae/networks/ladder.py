@@ -21,7 +21,8 @@ def ladder(
     of the smallest size, the lowest one a grid of half the image's.
 
     Good for: images with structure of several sizes. Misleads by its number of dimensions: the
-    groups are grids, and large images have many more latent dimensions than `conv` has.
+    groups are grids, and large images have many more latent dimensions than `conv` has. The
+    networks take no condition.
 
     Args:
         data_shape: (height, width, channels); height and width must be divisible by 2 once for each

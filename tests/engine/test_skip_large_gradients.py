@@ -12,7 +12,7 @@ X = np.random.default_rng(0).uniform(size=(SIZE * 6, 6)).astype("float32")
 LARGE = 1e6
 
 
-def build(optimizer=None, likelihood="gaussian", **settings):
+def build(optimizer=None, **settings):
     keras.utils.set_random_seed(0)
     model = ka.VAE(
         *ka.networks.mlp((6,), latent_dim=2, hidden=(8,)),
@@ -111,12 +111,32 @@ def test_it_holds_optimizers_of_parts():
     assert not np.array_equal(model.decoder.get_weights()[0], before[1][0])
 
 
+def test_the_scaling_of_a_loss_is_outside():
+    plain = build(keras.optimizers.SGD(0.01))
+    scaled = build(
+        keras.optimizers.LossScaleOptimizer(
+            ka.SkipLargeGradients(keras.optimizers.SGD(0.01), 1e4), initial_scale=256.0
+        )
+    )
+    for model in (plain, scaled):
+        fit(model, X)
+    for a, b in zip(plain.get_weights(), scaled.get_weights()):
+        np.testing.assert_allclose(b, a, atol=1e-6)
+
+
 def test_what_is_refused():
     used = keras.optimizers.Adam()
     build(used)
     used.build([keras.Variable(np.zeros(2))])
     for optimizer in ("adam", used):
         with pytest.raises(ValueError, match="that no model has used yet"):
+            ka.SkipLargeGradients(optimizer, 1.0)
+    sgd = keras.optimizers.SGD
+    for optimizer in (
+        sgd(0.01, loss_scale_factor=1024.0),
+        keras.optimizers.LossScaleOptimizer(sgd(0.01)),
+    ):
+        with pytest.raises(ValueError, match="must not scale the loss"):
             ka.SkipLargeGradients(optimizer, 1.0)
     for max_norm in (0, -1.0, float("inf"), None):
         with pytest.raises(ValueError, match="`max_norm` must be a finite number greater than 0"):

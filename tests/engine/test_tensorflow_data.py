@@ -90,6 +90,19 @@ def test_validation_split():
         fitted(validation_split=0.999)
 
 
+def test_arrays_of_different_lengths_are_refused():
+    longer = np.concatenate([Y, Y])
+    for settings in (
+        {"y": longer},
+        {"y": Y[:40]},
+        {"y": Y, "sample_weight": np.ones(2 * N)},
+        {"y": longer, "validation_split": 0.2},
+        {"validation_data": (X, longer)},
+    ):
+        with pytest.raises(ValueError, match="for each of x"):
+            fitted(**settings)
+
+
 def test_a_condition_comes_along():
     keras.utils.set_random_seed(0)
     labels = np.arange(N) % 3

@@ -328,6 +328,30 @@ def test_a_convolutional_ladder(tmp_path):
     assert_allclose(again.reconstruct(X), vae.reconstruct(X), atol=1e-6)
 
 
+@pytest.mark.parametrize("cls", [ka.HierarchicalVAE, ka.IWAE])
+def test_networks_that_are_another_in_training(cls):
+    """What is dropped differs from pass to pass: the KL is that of what z was drawn from."""
+    keras.utils.set_random_seed(0)
+    z = keras.Input((3,))
+    h = keras.layers.Dense(32, activation="relu")(z)
+    h = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(h))
+    top_down = [keras.Model(z, keras.layers.Dense(6)(h))]
+    encoder, _ = ka.networks.mlp((8, 8, 1), latent_dim=7, hidden=(16,))
+    encoder = keras.Model(encoder.inputs, [encoder.output, encoder.output])
+    _, decoder = ka.networks.mlp((8, 8, 1), latent_dim=10, hidden=(16,))
+    settings = {"groups": (3, 4), "top_down": top_down}
+    own = {"posterior": HierarchicalCode(**settings)} if cls is ka.IWAE else settings
+    model = cls(encoder, decoder, **own)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(X, epochs=60, verbose=0)
+    outputs = numpy(model(np.repeat(X, 50, axis=0), training=True))
+    low = outputs["z"][..., 3:] - outputs["z_posterior_mean"]
+    noise = low / np.exp(0.5 * outputs["z_posterior_log_var"])
+    assert abs(noise.mean()) < 0.1 and noise.std() == pytest.approx(1.0, abs=0.1)
+    logs = model.evaluate(X, verbose=0, return_dict=True)
+    assert 20 < logs["loss"] < 60  # of 64 uniform values: about 44
+
+
 def test_upper_features_are_computed_from_lower_ones():
     """Where the encoder gives one tensor: h of the lowest group, then one layer for each above."""
     code = build(groups=3).code
@@ -338,8 +362,8 @@ def test_upper_features_are_computed_from_lower_ones():
         kernel, bias = head.get_weights()
         mean = (h @ kernel + bias)[:, :size]
         assert_allclose(inferred["z_bottom_up_mean"][:, end - size : end], mean, atol=1e-5)
-        if layers := code.bottom_up[: code.num_groups - 1]:
-            kernel, bias = layers[{7: 0, 4: 1}.get(end, 1)].get_weights()
+        if end > code.sizes[0]:
+            kernel, bias = code.bottom_up[0 if end == 7 else 1].get_weights()
             h = np.maximum(h @ kernel + bias, 0)
 
 
@@ -363,7 +387,11 @@ def test_what_is_refused():
         (vectors, {"groups": 0}, "`groups` must be a positive integer"),
         (vectors, {"groups": 8}, "at most the number of dimensions"),
         (vectors, {"groups": (3, 3)}, "add up to the 7"),
-        (vectors, {"groups": (3, 4), "top_down": [1, 2]}, "one fewer"),
+        (vectors, {"groups": (3, 4), "top_down": top_down * 2}, "one network fewer"),
+        (vectors, {"groups": (3, 4), "top_down": top_down[0]}, "must be a list of Keras networks"),
+        (vectors, {"groups": (3, 4), "top_down": ["a"]}, "must be a list of Keras networks"),
+        (vectors, {"groups": (3, 4), "top_down": None}, "must be a list of Keras networks"),
+        ((encoder, decoder), {"groups": (6, 2)}, "so `top_down` must have the networks"),
         ((encoder, decoder), {"groups": 2, "top_down": top_down}, "channels of each group"),
         ((one, decoder), {**grid, "top_down": top_down}, "a list from the top"),
         ((three, decoder), {**grid, "top_down": top_down}, "one for each group"),
