@@ -162,6 +162,10 @@ def test_the_likelihood_is_the_true_one_whatever_the_flow(code):
     assert bounds[0] + 0.1 < bounds[1] < bounds[2]
 
 
+def silu(h):
+    return h * scipy.special.expit(h)
+
+
 def flow64(code, weights, z, h):
     """The flow in NumPy: z' and log |det dz'/dz| of z, shape (draws, n, 2)."""
     log_det = 0.0
@@ -171,7 +175,7 @@ def flow64(code, weights, z, h):
         if code is RealNVPCode:
             kept, changed = (0, 1) if step % 2 == 0 else (1, 0)
             hidden = z[..., [kept]] @ kernel + bias + h @ context
-            raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ last + last_bias
+            raw = silu(hidden) @ last + last_bias
             log_scale = 2 * np.tanh(raw[..., 0] / 2)
             image = z.copy()
             image[..., changed] = z[..., changed] * np.exp(log_scale) + raw[..., 1]
@@ -185,7 +189,7 @@ def flow64(code, weights, z, h):
         known[:3] = 1
         known[3:, [second, 2 + second]] = 1
         hidden = z @ (kernel * sees) + bias + h @ context
-        raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ (last * known) + last_bias
+        raw = silu(hidden) @ (last * known) + last_bias
         mean, gate = raw[..., :2], scipy.special.expit(raw[..., 2:] + 2.0)
         z, log_det = gate * z + (1 - gate) * mean, log_det + np.log(gate).sum(-1)
     return z, log_det
@@ -227,7 +231,7 @@ def test_gradients_are_those_of_finite_differences(code):
         if code is RealNVPCode:  # the inverse of one step, which changes the second of z
             kernel, last, bias, last_bias = of(values, model.prior.flow)
             hidden = z[..., :1] @ kernel + bias
-            raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ last + last_bias
+            raw = silu(hidden) @ last + last_bias
             log_scale = 2 * np.tanh(raw[..., 0] / 2)
             e = np.stack([z[..., 0], (z[..., 1] - raw[..., 1]) * np.exp(-log_scale)], -1)
             log_p = scipy.stats.norm.logpdf(e).sum(-1) - log_scale
