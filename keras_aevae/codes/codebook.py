@@ -101,9 +101,7 @@ class CodebookCode(PointCode):
         return {repr("autoregressive"): settings_of_trained(AutoregressivePrior)}
 
     def make_fitted(self, name, settings):
-        return make_trained(
-            AutoregressivePrior, settings, self.quantizer.num_codes, self.grid
-        )
+        return make_trained(AutoregressivePrior, settings, self.quantizer.num_codes, self.grid)
 
     def check_fitted(self, prior):
         """Raise an error unless `prior` is a prior over the indices of this codebook."""

@@ -4,6 +4,8 @@ Rezende & Mohamed 2015, Variational Inference with Normalizing Flows,
 https://arxiv.org/abs/1505.05770
 """
 
+import itertools
+
 import keras
 import numpy as np
 from keras import ops
@@ -99,14 +101,12 @@ class Conditioner(keras.layers.Layer):
         def kernel(name, shape, zero=False):
             own = None if seed is None else int(seeds.integers(2**31))
             glorot = keras.initializers.GlorotUniform(own)
-            return self.add_weight(
-                name=name, shape=shape, initializer="zeros" if zero else glorot
-            )
+            return self.add_weight(name=name, shape=shape, initializer="zeros" if zero else glorot)
 
         last = len(sizes) - 2
         self.kernels = [
             kernel(f"kernel_{i}", shape, zero=i == last)
-            for i, shape in enumerate(zip(sizes[:-1], sizes[1:]))
+            for i, shape in enumerate(itertools.pairwise(sizes))
         ]
         self.biases = [
             self.add_weight(name=f"bias_{i}", shape=(size,), initializer="zeros")

@@ -85,9 +85,7 @@ class AffineCoupling(keras.layers.Layer):
     def joined(self, kept, changed):
         # The context, and so the changed half, may have more axes than z.
         kept = ops.broadcast_to(kept, (*ops.shape(changed)[:-1], kept.shape[-1]))
-        return ops.concatenate(
-            [kept, changed] if self.second_half else [changed, kept], axis=-1
-        )
+        return ops.concatenate([kept, changed] if self.second_half else [changed, kept], axis=-1)
 
     def scale_and_shift(self, kept, context):
         log_scale, shift = ops.split(self.conditioner(kept, context), 2, axis=-1)

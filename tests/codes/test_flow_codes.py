@@ -90,9 +90,7 @@ def test_a_flow_that_is_the_identity_is_the_vae(code, grid, x):
             continue
         # Under the mixture both KLs are estimates at the draws, whose noise is now the same again.
         assert_allclose(flow.elbo(x, 2), vae.elbo(x, 2), rtol=1e-5, atol=1e-5)
-        assert_allclose(
-            flow.log_likelihood(x, 5), vae.log_likelihood(x, 5), rtol=1e-5, atol=1e-5
-        )
+        assert_allclose(flow.log_likelihood(x, 5), vae.log_likelihood(x, 5), rtol=1e-5, atol=1e-5)
 
 
 # The density
@@ -204,9 +202,7 @@ def test_gradients_are_those_of_finite_differences(code):
         bend(model.prior.flow, 0.3)
     outputs = drawn(model, x)  # at the draws of the step below: each call has those of its turn
     base = model.code.base(outputs)
-    start, _ = Transformed(base, model.code.flow).flow.inverse(
-        outputs["z"], outputs["z_context"][:, None]
-    )
+    start, _ = model.code.flow.inverse(outputs["z"], outputs["z_context"][:, None])
     noise = (array(start) - array(base.mean)[:, None]) / np.exp(array(base.log_var) / 2)[:, None]
     noise = np.moveaxis(noise, 1, 0).astype("float64")
     model.code.start_noise(5)
@@ -223,7 +219,8 @@ def test_gradients_are_those_of_finite_differences(code):
     def loss64(values):
         kernel, bias = of(values, model.code.head)
         raw = x.astype("float64") @ kernel + bias
-        mean, log_var, h = raw[:, :2], LOG_VAR_BOUND * np.tanh(raw[:, 2:4] / LOG_VAR_BOUND), raw[:, 4:]
+        mean, log_var, h = np.split(raw, 3, axis=1)
+        log_var = LOG_VAR_BOUND * np.tanh(log_var / LOG_VAR_BOUND)
         start = mean + np.exp(log_var / 2) * noise
         z, log_det = flow64(code, of(values, model.code.flow), start, h)
         log_q = scipy.stats.norm.logpdf(start, mean, np.exp(log_var / 2)).sum(-1) - log_det

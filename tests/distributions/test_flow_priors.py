@@ -1,4 +1,4 @@
-"""Distributions that a flow makes of another one: as priors that are learned, and that are fitted."""
+"""Distributions that a flow makes of another one, as priors: learned, and fitted."""
 
 import keras
 import numpy as np

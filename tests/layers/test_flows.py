@@ -165,9 +165,7 @@ def test_seeds_of_the_weights(cls):
     assert any((a != b).any() for a, b in zip(one, other))
     kernels = [w for w in one if w.ndim == 2 and w.any()]
     assert not any(
-        a.shape == b.shape and (a == b).all()
-        for i, a in enumerate(kernels)
-        for b in kernels[:i]
+        a.shape == b.shape and (a == b).all() for i, a in enumerate(kernels) for b in kernels[:i]
     )
 
 
@@ -183,6 +181,7 @@ def bent_start(cls, seed):
 def in_zuko(flow, context):
     """The same flow of zuko's transforms: its own code computes images, inverses and volumes, with
     networks in PyTorch of the same weights."""
+
     def network(conditioner, z):
         h = z
         for i, (kernel, bias) in enumerate(zip(conditioner.kernels, conditioner.biases)):
