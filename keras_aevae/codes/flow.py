@@ -23,6 +23,47 @@ class FlowCode(Code):
     mean, f(base_mean, h), which is neither the mean nor the mode of q(z|x).
 
     The codes of a grid are one vector for the flow, and so are the contexts at its positions.
+
+    Good for: posteriors of other shapes than a Gaussian's. Misleads where a KL in closed form is
+    needed: there are no `free_bits`.
+
+    Args:
+        num_steps, hidden: as for the layer.
+        context_dim: length of h (of a grid at each position); 0 for none.
+        seed: integer seed of the noise, or None for a random one.
+
+    Example, a flow of shifts:
+
+    ```python
+    import keras
+    from keras import ops
+    from keras_aevae import VAE, networks
+    from keras_aevae.codes import FlowCode
+    from keras_aevae.layers.flow import Conditioner, Flow
+
+    class Shift(keras.layers.Layer):
+        def __init__(self, latent_dim, context_dim, hidden, **settings):
+            super().__init__()
+            self.shift = Conditioner((1, *hidden, latent_dim - 1), context_dim, **settings)
+
+        def forward(self, z, context=None, sign=1):
+            first, others = z[..., :1], z[..., 1:]
+            others = others + sign * self.shift(first, context)
+            return ops.concatenate([first, others], axis=-1), ops.zeros_like(z[..., 0])
+
+        def inverse(self, z, context=None):
+            return self.forward(z, context, sign=-1)
+
+    class Shifts(Flow):
+        def make_step(self, index, latent_dim, context_dim, **settings):
+            return Shift(latent_dim, context_dim, **settings)
+
+    @keras.saving.register_keras_serializable(package="mine")
+    class ShiftCode(FlowCode):
+        flow_class = Shifts
+
+    vae = VAE(*networks.mlp((8, 8, 1), latent_dim=2), posterior=ShiftCode(num_steps=1, seed=1))
+    ```
     """
 
     stores = "distribution"

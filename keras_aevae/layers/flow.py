@@ -80,7 +80,8 @@ class Flow(keras.layers.Layer):
 
 
 class Conditioner(keras.layers.Layer):
-    """A fully connected network that gives the parameters of a step, with ELUs between its layers.
+    """A fully connected network that gives the parameters of a step, with SiLUs between its layers:
+    smooth, and able to bend in few units.
 
     Its last kernel starts at zero, so the parameters are zero at first, and a step starts near the
     identity.
@@ -124,7 +125,7 @@ class Conditioner(keras.layers.Layer):
             if self.masks is not None:
                 kernel = kernel * ops.convert_to_tensor(self.masks[i], dtype=kernel.dtype)
             if i:
-                h = ops.elu(h)
+                h = ops.silu(h)
             h = ops.matmul(h, kernel) + bias.value
             if i == 0 and self.context_kernel is not None:
                 h = h + ops.matmul(context, self.context_kernel.value)

@@ -56,7 +56,8 @@ class Autoencoder(Verbs, Bounds, Files, Training):
             `keras_aevae.codes.Code`.
         prior: p(z), where `sample` draws codes until `fit_prior` is called: "standard_normal"; for
             models whose posterior has a density also a learned one: "gaussian_mixture",
-            "vamp_prior"; or any `keras_aevae.distributions.Prior` of the code's dimensions.
+            "vamp_prior", "real_nvp"; or any `keras_aevae.distributions.Prior` of the code's
+            dimensions.
         classes: for a model whose networks take a label beside x or z: the number n of labels, for
             0..n-1, or a list of them, integers or strings. The networks get it one-hot.
         condition_dim: for a model whose networks take a vector beside x or z: its length. Give this

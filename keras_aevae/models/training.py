@@ -190,7 +190,7 @@ class Training(HasNumbers, OwnLoss):
 
 
 def check_lengths(x, others):
-    """Raise unless the arrays in `others`, by name, have as many examples as `x`, if that is one."""
+    """Raise unless the arrays in `others`, by name, have as many examples as the array `x`."""
     if not is_array(first_of(x)):
         return
     for name, other in others.items():

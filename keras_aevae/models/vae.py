@@ -28,8 +28,9 @@ class VAE(Autoencoder):
     Args:
         encoder, decoder, latent_dim, likelihood, prior, classes, condition_dim, seed: as for
             `Autoencoder`.
-        posterior: the family of q(z|x): "diagonal_gaussian", or a `keras_aevae.codes.Code` that
-            stores a distribution.
+        posterior: the family of q(z|x): "diagonal_gaussian"; a normalizing flow,
+            "inverse_autoregressive_flow" or "real_nvp"; or a `keras_aevae.codes.Code` that stores a
+            distribution.
         beta: weight of the KL: a number, a schedule over training steps, such as
             `keras_aevae.objectives.LinearWarmUp` or any Keras learning rate schedule, or a scalar
             variable. Above 1 the codes hold fewer nats and are more disentangled (beta-VAE); below

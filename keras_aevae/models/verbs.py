@@ -292,21 +292,22 @@ class Verbs:
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
-            prior: "gaussian", with a full covariance; "gaussian_mixture"; for a codebook
-                "autoregressive"; on a sphere "von_mises_fisher" or "von_mises_fisher_mixture"; or a
-                prior that has a `fit`, such as a `keras_aevae.distributions.FittedMixture` or a
-                compiled `AutoregressivePrior`. By default the first of these that is one of the
-                model's codes.
+            prior: "gaussian", with a full covariance; "gaussian_mixture"; "real_nvp", a normalizing
+                flow; for a codebook "autoregressive"; on a sphere "von_mises_fisher" or
+                "von_mises_fisher_mixture"; or a prior that has a `fit`, such as a
+                `keras_aevae.distributions.FittedMixture` or a compiled `AutoregressivePrior`. By
+                default the first of these that is one of the model's codes.
             condition: the condition of each x, for a conditional model.
             batch_size: number of examples per batch, in encoding.
             verbose: 1 for a progress bar.
             fit: a dict of arguments of the prior's own training that mean something else here:
                 `{"batch_size": 64}`, by default 32, or `{"verbose": 2}`.
             settings: those of the prior of that name, and its training's. "gaussian": `seed`; a
-                mixture: `num_components`, `seed`; "autoregressive": the arguments of an
-                `AutoregressivePrior` (`width`, `depth`, ..., `seed`), its `optimizer` (by default
-                "adam"), and the arguments of Keras's `fit`, such as `epochs` (by default 10) and
-                `callbacks`. Of a prior that is an object, the arguments of its `fit`.
+                mixture: `num_components`, `seed`; "autoregressive" and "real_nvp": the arguments of
+                an `AutoregressivePrior` (`width`, `depth`, ..., `seed`) or a `FittedRealNVP`
+                (`num_steps`, `hidden`, `seed`), the `optimizer` (by default "adam"), and those of
+                Keras's `fit`, such as `epochs` (by default 10) and `callbacks`. Of a prior that is
+                an object, the arguments of its `fit`.
 
         Raises:
             ValueError: if the prior doesn't fit the codes or has no such setting.

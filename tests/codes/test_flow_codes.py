@@ -160,6 +160,10 @@ def test_the_likelihood_is_the_true_one_whatever_the_flow(code):
     assert bounds[0] + 0.1 < bounds[1] < bounds[2]
 
 
+def silu(h):
+    return h * scipy.special.expit(h)
+
+
 def flow64(code, weights, z, h):
     """The flow in NumPy: z' and log |det dz'/dz| of z, shape (draws, n, 2)."""
     log_det = 0.0
@@ -169,7 +173,7 @@ def flow64(code, weights, z, h):
         if code is RealNVPCode:
             kept, changed = (0, 1) if step % 2 == 0 else (1, 0)
             hidden = z[..., [kept]] @ kernel + bias + h @ context
-            raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ last + last_bias
+            raw = silu(hidden) @ last + last_bias
             log_scale = 2 * np.tanh(raw[..., 0] / 2)
             image = z.copy()
             image[..., changed] = z[..., changed] * np.exp(log_scale) + raw[..., 1]
@@ -183,7 +187,7 @@ def flow64(code, weights, z, h):
         known[:3] = 1
         known[3:, [second, 2 + second]] = 1
         hidden = z @ (kernel * sees) + bias + h @ context
-        raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ (last * known) + last_bias
+        raw = silu(hidden) @ (last * known) + last_bias
         mean, gate = raw[..., :2], scipy.special.expit(raw[..., 2:] + 2.0)
         z, log_det = gate * z + (1 - gate) * mean, log_det + np.log(gate).sum(-1)
     return z, log_det
@@ -198,9 +202,7 @@ def test_gradients_are_those_of_finite_differences(code):
         bend(model.prior.flow, 0.3)
     outputs = drawn(model, x)  # at the draws of the step below: each call has those of its turn
     base = model.code.base(outputs)
-    start, _ = Transformed(base, model.code.flow).flow.inverse(
-        outputs["z"], outputs["z_context"][:, None]
-    )
+    start, _ = model.code.flow.inverse(outputs["z"], outputs["z_context"][:, None])
     noise = (array(start) - array(base.mean)[:, None]) / np.exp(array(base.log_var) / 2)[:, None]
     noise = np.moveaxis(noise, 1, 0).astype("float64")
     model.code.start_noise(5)
@@ -217,11 +219,8 @@ def test_gradients_are_those_of_finite_differences(code):
     def loss64(values):
         kernel, bias = of(values, model.code.head)
         raw = x.astype("float64") @ kernel + bias
-        mean, log_var, h = (
-            raw[:, :2],
-            LOG_VAR_BOUND * np.tanh(raw[:, 2:4] / LOG_VAR_BOUND),
-            raw[:, 4:],
-        )
+        mean, log_var, h = np.split(raw, 3, axis=1)
+        log_var = LOG_VAR_BOUND * np.tanh(log_var / LOG_VAR_BOUND)
         start = mean + np.exp(log_var / 2) * noise
         z, log_det = flow64(code, of(values, model.code.flow), start, h)
         log_q = scipy.stats.norm.logpdf(start, mean, np.exp(log_var / 2)).sum(-1) - log_det
@@ -229,7 +228,7 @@ def test_gradients_are_those_of_finite_differences(code):
         if code is RealNVPCode:  # the inverse of one step, which changes the second of z
             kernel, last, bias, last_bias = of(values, model.prior.flow)
             hidden = z[..., :1] @ kernel + bias
-            raw = np.where(hidden > 0, hidden, np.expm1(hidden)) @ last + last_bias
+            raw = silu(hidden) @ last + last_bias
             log_scale = 2 * np.tanh(raw[..., 0] / 2)
             e = np.stack([z[..., 0], (z[..., 1] - raw[..., 1]) * np.exp(-log_scale)], -1)
             log_p = scipy.stats.norm.logpdf(e).sum(-1) - log_scale

@@ -1,4 +1,4 @@
-"""Distributions that a flow makes of another one: as priors that are learned, and that are fitted."""
+"""Distributions that a flow makes of another one, as priors: learned, and fitted."""
 
 import keras
 import numpy as np
@@ -153,15 +153,16 @@ def test_it_learns_a_density_that_no_gaussian_has():
     (codes, _), (test, log_p) = banana(4000, 0), banana(2000, 1)
     keras.utils.set_random_seed(0)
     prior = FittedRealNVP(2, num_steps=4, hidden=(32,), seed=0)
-    prior.compile(keras.optimizers.Adam(0.005))
-    losses = prior.fit(codes, epochs=15, batch_size=100, verbose=0).history["loss"]
+    rate = keras.optimizers.schedules.CosineDecay(0.005, 20 * 40)
+    prior.compile(keras.optimizers.Adam(rate))
+    losses = prior.fit(codes, epochs=20, batch_size=100, verbose=0).history["loss"]
     assert losses[-1] < losses[0] - 0.3
     found = array(prior.distribution().log_prob(test))
     assert_allclose(prior.predict(test, verbose=0), found, rtol=1e-5, atol=1e-5)
     assert_allclose(prior.evaluate(test, verbose=0), -found.mean(), rtol=1e-4)
     gaussian = scipy.stats.multivariate_normal(codes.mean(axis=0), np.cov(codes.T)).logpdf(test)
     assert (log_p - gaussian).mean() > 0.8  # nats that the best Gaussian lacks
-    assert -0.02 < (log_p - found).mean() < 0.15
+    assert -0.02 < (log_p - found).mean() < 0.1
     z = array(prior.distribution().sample((4000,), seed=2))
     assert_allclose(z.mean(axis=0), codes.mean(axis=0), atol=0.1 * codes.std(axis=0).max())
     assert np.corrcoef((z[:, 0] - 30) ** 2, z[:, 1])[0, 1] > 0.9
