@@ -24,6 +24,8 @@ from keras_aevae.models.vae import VAE
 
 # Uniform noise whose logarithm is taken twice is at least this.
 SMALLEST = 1e-7
+# The formats that have all operations on missing values and categories.
+EXPORTED = ("tf_saved_model", "torch")
 # A method that shows the arguments of another one, to which it passes them on.
 same_arguments = functools.partial(functools.wraps, assigned=())
 
@@ -247,6 +249,22 @@ class TabularVAE(VAE):
         drawn = self.drawn_given(inputs, num_samples, draws, settings)
         filled = [self.filled(x, first_of(inputs), each) for each in np.moveaxis(drawn, 1, 0)]
         return filled if frames.is_frame(x) else np.stack(filled)
+
+    @same_arguments(VAE.export)
+    def export(self, filepath, format="tf_saved_model", **settings):
+        """Write the model as `VAE.export` does, as a SavedModel or as PyTorch's `.pt2`. What is
+        written takes and gives arrays: NaN for missing values, and the codes of categories.
+
+        Other formats are refused: their converters don't know all of the operations on missing
+        values and categories.
+        """
+        if format not in EXPORTED:
+            raise ValueError(
+                f"`format` must be one of {', '.join(map(repr, EXPORTED))} for a TabularVAE: other "
+                "formats don't have all operations on missing values. Received: "
+                f"format={format!r}."
+            )
+        super().export(filepath, format, **settings)
 
     def filled(self, given, x, values):
         """Return the data `given`, whose array is `x`, with `values` where they are missing."""

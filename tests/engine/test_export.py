@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from zoo import ONE_EACH, SHAPE, build, given
+from zoo import ONE_EACH, SHAPE, TABLES, build, given, row_of
 
 import keras_aevae as ka
 from keras_aevae.engine.export import ENDINGS, FORMATS
@@ -123,7 +123,7 @@ def named(row, model, first, n):
 
 def check_whole(row, model, run, atol=1e-5):
     for n in (1, 5):
-        x, c = data(n, seed=n), given(row, n)
+        x, c = (row_of(row).data or np.asarray)(data(n, seed=n)), given(row, n)
         outputs = run(named(row, model, {"x": x}, n))
         assert set(outputs) == {"z", "reconstruction"}
         np.testing.assert_allclose(outputs["z"], model.encode(x, **c), atol=atol)
@@ -138,7 +138,10 @@ def test_as_soon_as_it_is_made(row, format, tmp_path):
     assert len(model.variables) == before and not model.compiled
 
 
-@pytest.mark.parametrize("row", [row for row in ONE_EACH if row not in ROWS] + ["VAE, 3 draws"])
+OTHERS = [*(row for row in ONE_EACH if row not in ROWS), *TABLES, "VAE, 3 draws"]
+
+
+@pytest.mark.parametrize("row", OTHERS)
 def test_every_other_model(row, tmp_path):
     model = build(row)
     check_whole(row, model, exported(model, tmp_path))
