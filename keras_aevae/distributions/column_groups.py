@@ -21,6 +21,8 @@ LOG_MEAN_BOUND = 20.0
 LOG_DISPERSION_BOUND = 15.0
 # The logs of larger means and draws wouldn't fit into float32.
 LARGEST_LOG = 80.0
+# The largest rate, or nearly, from which NumPy draws a Poisson.
+LARGEST_RATE = 1e18
 # The least distance of two thresholds: a category between them has a probability above 0.
 SMALLEST_GAP = 1e-6
 
@@ -180,7 +182,8 @@ class Poissons(Counts):
         return ops.floor(ops.exp(self.log_mean(params)))
 
     def sample(self, params, random):
-        return random.poisson(np.exp(ops.convert_to_numpy(self.log_mean(params)).astype("float64")))
+        log_mean = ops.convert_to_numpy(self.log_mean(params)).astype("float64")
+        return random.poisson(np.minimum(np.exp(log_mean), LARGEST_RATE))
 
 
 class NegativeBinomials(Counts):
@@ -203,7 +206,7 @@ class NegativeBinomials(Counts):
         log_dispersion = ops.convert_to_numpy(self.log_dispersion(params)).astype("float64")
         # A Poisson whose rate is drawn from a gamma distribution.
         rate = random.gamma(np.exp(-log_dispersion), np.exp(log_mean + log_dispersion))
-        return random.poisson(rate)
+        return random.poisson(np.minimum(rate, LARGEST_RATE))
 
 
 class Categoricals(Group):

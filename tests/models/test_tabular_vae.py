@@ -235,6 +235,17 @@ def test_impute_fills_the_gaps_alone(trained):
     assert_frame_equal(model.impute(whole, num_samples=5), whole)
 
 
+def test_rows_may_share_an_index(trained):
+    model, _ = trained
+    table = frame(20, seed=4)
+    table.index = [0, 1] * 10
+    filled = model.impute(table.assign(size=None), num_samples=5)
+    assert list(filled.index) == list(table.index) and not filled.isna().any().any()
+    known = table["height"].notna().to_numpy()
+    assert_equal(filled["height"].to_numpy()[known], table["height"].to_numpy()[known])
+    assert list(model.reconstruct(table).index) == list(table.index)
+
+
 def test_it_has_learned_what_hangs_together(trained):
     model, _ = trained
     table = frame(300, seed=6).dropna()
