@@ -36,9 +36,10 @@ class HierarchicalCode(Code):
         p(z) = p(z_1) prod_i p(z_i | z_1, ..., z_i-1)
         q(z|x) = q(z_1|x) prod_i q(z_i | x, z_1, ..., z_i-1)
 
-    Group 1 is the top, and all lists begin there. Of each group the encoder gives an estimate from
-    below, N(m, s^2). For the top group this is q; for the others it is merged with
-    p(z_i | z_1, ..., z_i-1) = N(m', s'^2) in proportion to the precisions (Sønderby et al. 2016):
+    Group 1 is the top, and every list of groups runs from the top down. The encoder gives an
+    estimate of each group from below, N(m, s^2). For the top group this is q; for the others it is
+    merged with p(z_i | z_1, ..., z_i-1) = N(m', s'^2) in proportion to the precisions (Sønderby et
+    al. 2016):
 
         q(z_i | x, z_1, ..., z_i-1) = N((m / s^2 + m' / s'^2) / (1 / s^2 + 1 / s'^2),
                                         1 / (1 / s^2 + 1 / s'^2))

@@ -35,7 +35,8 @@ class InverseAutoregressiveFlowCode(FlowCode):
             `latent_dim` or more.
         context_dim: length of h, which the dense layer gives beside the Gaussian's parameters (of a
             grid at each position); 0 for none.
-        seed: integer seed of the noise, or None for a random one.
+        seed: integer seed of the noise. With None it is that of the model, or a random one. It
+            doesn't set the initial weights; `keras.utils.set_random_seed` does.
 
     Example:
 

@@ -139,14 +139,19 @@ class LogNormals(Gaussians):
 
     def expectation(self, params):
         mean, std = self.of_value(params)
-        return ops.exp(ops.minimum(mean + 0.5 * ops.square(std), LARGEST_LOG))[..., None]
+        return ops.exp(self.bounded(mean + 0.5 * ops.square(std)))[..., None]
 
     def mode(self, params):
         mean, std = self.of_value(params)
-        return ops.exp(ops.minimum(mean - ops.square(std), LARGEST_LOG))
+        return ops.exp(self.bounded(mean - ops.square(std)))
 
     def sample(self, params, random):
-        return np.exp(np.minimum(super().sample(params, random), LARGEST_LOG))
+        return np.exp(np.clip(super().sample(params, random), -LARGEST_LOG, LARGEST_LOG))
+
+    @staticmethod
+    def bounded(log):
+        """Bound the logarithm of a value, which is then a number above 0 in float32."""
+        return ops.clip(log, -LARGEST_LOG, LARGEST_LOG)
 
 
 class Counts(Group):
@@ -284,6 +289,7 @@ class Ordinals(Categoricals):
         return ops.concatenate([below[..., :1], between, above[..., -1:]], axis=-1)
 
 
+# New kinds go last: the order of a saved model's parameters follows this one.
 KINDS = {
     "gaussian": Gaussians,
     "log_normal": LogNormals,
@@ -312,4 +318,5 @@ def location_and_scale(kind, values):
     """Return the mean and the standard deviation of the numbers `values`, of which none is missing,
     as they are transformed for a column of that kind. The deviation of constants is taken as 1."""
     transformed = KINDS[kind].transform(np.asarray(values, "float64"))
-    return float(transformed.mean()), float(transformed.std()) or 1.0
+    constant = np.ptp(transformed) == 0  # whose deviation needn't be 0 in floating point
+    return float(transformed.mean()), 1.0 if constant else float(transformed.std())

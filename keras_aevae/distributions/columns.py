@@ -126,10 +126,11 @@ class Columns(Likelihood):
     log-likelihood is 0, and so are its gradients. Or the data are a pandas DataFrame, which is read
     by the names of its columns, in any order.
 
-    A nat is a nat in the data's own units: the density is that of the value as it is given, not of
-    the standardised one, constants included. So the nats of columns add up; but those of continuous
-    columns depend on the unit (a height in metres has a density 100 times that in centimetres),
-    while those of counts and categories are log-probabilities, which are never positive.
+    Log-likelihoods are in nats and in the data's own units: the density is that of the value as it
+    is given, not of the standardised one, constants included. So the terms of different columns may
+    be added; but those of continuous columns depend on the unit (a height in metres has a density
+    100 times that in centimetres), while those of counts and categories are log-probabilities,
+    which are never positive.
 
     The decoder gives each column parameters of its own, side by side (`slices` says where), on the
     scale of `location` l and `scale` s of its `Column`:
@@ -147,10 +148,10 @@ class Columns(Likelihood):
     counts, and the most probable one of categories, which have no mean.
 
     The encoder sees (`encoder_input`) standardised numbers and counts (logarithms of the
-    log-normal, log(1 + x) of counts), categories one-hot, of ordinals whether each category is
-    reached, 0 in all of these where a value is missing, and then a 1 for each column that is
-    observed. It takes and gives vectors: `networks.mlp(columns.encoder_shape(), latent_dim,
-    output_shape=columns.params_shape())`.
+    log-normal, log(1 + x) of counts), categories one-hot, for an ordinal column a 1 for each
+    category that has been reached, 0 in all of these where a value is missing, and then a 1 for
+    each column that is observed. It takes and gives vectors: `networks.mlp(columns.encoder_shape(),
+    latent_dim, output_shape=columns.params_shape())`.
 
     Good for: tables with columns of any kind and with gaps. Every model takes it as its likelihood;
     `TabularVAE` also returns DataFrames and imputes. It is exact if values are missing at

@@ -90,11 +90,15 @@ class FittedRealNVP(Prior, OwnLoss):
         return replicas.part_of_loss(weighted_mean(-y_pred, sample_weight) + sum(self.losses))
 
     def fit(self, x=None, **kwargs):
-        """Train the prior as Keras's `fit` does, on codes without a target."""
+        """Train the prior as Keras's `fit` does, on codes without a target.
+
+        `mean` and `scale` are set from `x` if it is an array. With a dataset they stay as they are,
+        at first 0 and 1, so standardise its codes yourself.
+        """
         if isinstance(x, np.ndarray):
             if x.ndim != 2 or x.shape[1] != self.latent_dim or len(x) < 2:
                 raise ValueError(
-                    f"`codes` must have shape (n, {self.latent_dim}), with n of 2 or more. "
+                    f"`x` must have shape (n, {self.latent_dim}), with n of 2 or more. "
                     f"Received: shape {x.shape}."
                 )
             self.standardization.start_from(x)

@@ -45,8 +45,8 @@ def infer_columns(frame, kinds, make):
     imported_pandas()
     if not is_frame(frame):
         raise ValueError(
-            f"`frame` must be a pandas DataFrame. Received: a {type(frame).__name__}. Of an array, "
-            "write the `Column`s yourself."
+            f"`frame` must be a pandas DataFrame. Received: a {type(frame).__name__}. For an "
+            "array, write the columns yourself: Columns([Column('height', 'gaussian'), ...])."
         )
     check_names(frame)
     unknown = [name for name in kinds if name not in frame.columns]
@@ -61,6 +61,11 @@ def infer_columns(frame, kinds, make):
 def infer_column(series, name, kind, make):
     """Return the column of a DataFrame as `make(name, kind, ...)`; `kind` may be None, or whole."""
     if isinstance(kind, make):
+        if kind.name != name:
+            raise ValueError(
+                f"`kinds` must give column {name!r} a `Column` of that name. Received: one named "
+                f"{kind.name!r}."
+            )
         return kind
     name = name.item() if isinstance(name, np.generic) else name
     observed = series.dropna()
@@ -79,7 +84,7 @@ def infer_column(series, name, kind, make):
     if len(invalid):
         raise ValueError(
             f"The {kind} column {name!r} must hold {group.domain}. Received: {invalid[0]:g} and "
-            f"{len(invalid) - 1} other values that are none. Choose another kind: "
+            f"{len(invalid) - 1} other values that aren't valid. Choose another kind: "
             f"kinds={{{name!r}: 'gaussian'}}."
         )
     location, scale = location_and_scale(kind, values)
@@ -180,7 +185,8 @@ def array_of(series, column):
         name = column.name
         raise ValueError(
             f"Column {name!r} must hold the categories {column.details()}. Received: "
-            f"{unknown.iloc[0]!r} and {len(unknown) - 1} other values that are none. Make them "
+            f"{unknown.iloc[0]!r} and {len(unknown) - 1} other values that aren't "
+            "among them. Make them "
             f"missing, frame[{name!r}].where(frame[{name!r}].isin(categories)), or make the "
             "`Columns` of a DataFrame that has them all."
         )
@@ -215,6 +221,8 @@ def series_of(values, column, index):
     kind = dtype.lower()
     if kind.startswith(("int", "uint")) and not whole:
         dtype = "float64" if dtype == kind else "Float64"
+    elif kind.startswith(("int", "uint")) and not fits(values[~missing], kind):
+        dtype = "Int64" if missing.any() or dtype != kind else "int64"
     elif missing.any() and dtype == kind and kind.startswith(("int", "uint")):
         dtype = "object" if column.categorical else "float64"  # NumPy's have no missing values
     elif missing.any() and dtype == "bool":
@@ -222,6 +230,13 @@ def series_of(values, column, index):
     elif not column.categorical and not kind.startswith(("int", "uint", "float")):
         dtype = "float64"
     return pandas.Series(values, index=index, dtype=dtype)
+
+
+def fits(values, kind):
+    """Return whether integers of this kind, such as "uint8", can hold the `values`."""
+    limits = np.iinfo(kind)
+    values = values.astype("float64")
+    return bool(((values >= limits.min) & (values <= limits.max)).all())
 
 
 def fill(frame, filled):

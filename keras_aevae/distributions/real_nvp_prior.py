@@ -44,8 +44,8 @@ class RealNVPPrior(LearnedPrior):
 
     def setup(self, code, data_shape=None, support=None):
         super().setup(code, data_shape, support)
-        self.flow.build((None, code.latent_dim))
-        self.base = StandardNormal(code.latent_dim)
+        self.flow.build((None, code.root_dim))
+        self.base = StandardNormal(code.root_dim)
 
     def tensors(self, posterior_at=None):
         return []

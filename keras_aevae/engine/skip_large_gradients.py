@@ -16,11 +16,11 @@ class SkipLargeGradients(keras.optimizers.Optimizer):
     Child 2021, Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images,
     https://arxiv.org/abs/2011.10650.
 
-    Good for: deep hierarchical VAEs, of which single batches have gradients larger than the others
-    by orders of magnitude. Misleads if `max_norm` is near the usual norms: much of the data is then
-    never learned from. Look at `skipped`, the number of steps left out, which should stay a tiny
-    share of all. Clipping (`global_clipnorm`) keeps a step of the direction of such gradients, this
-    keeps none.
+    Good for: deep hierarchical VAEs, in which a few batches have gradients that are orders of
+    magnitude larger than all others. Misleads if `max_norm` is near the usual norms: much of the
+    data is then never learned from. Look at `skipped`, the number of steps left out, which should
+    stay a tiny share of all. Clipping (`global_clipnorm`) still takes a step in the direction of
+    such a gradient; this optimizer takes none.
 
     Args:
         optimizer: a Keras optimizer that no model has used yet.

@@ -35,7 +35,7 @@ class Flow(keras.layers.Layer):
 
     def build(self, z_shape, context_shape=None):
         latent_dim = z_shape[-1]
-        context_dim = 0 if context_shape is None else context_shape[-1]
+        self.context_dim = context_dim = 0 if context_shape is None else context_shape[-1]
         seeds = np.random.default_rng(self.seed)
         for index in range(self.num_steps):
             seed = None if self.seed is None else int(seeds.integers(2**31))
@@ -62,6 +62,13 @@ class Flow(keras.layers.Layer):
         return self.chain([step.inverse for step in reversed(self.steps)], z, context)
 
     def chain(self, functions, z, context):
+        if (context is None) == bool(self.context_dim):
+            built = f"one of length {self.context_dim}" if self.context_dim else "none"
+            raise ValueError(
+                "`context` must be given to a flow that was built with a `context_shape`, and to "
+                f"no other. Received: {'none' if context is None else 'one'}, for a flow that was "
+                f"built with {built}."
+            )
         z = ops.cast(z, self.compute_dtype)
         if context is not None:
             context = ops.cast(context, self.compute_dtype)

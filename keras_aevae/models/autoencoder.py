@@ -160,6 +160,12 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         self.decoder = decoder
         self.likelihood = get_likelihood(likelihood)
         self.condition = get_condition(classes, condition_dim)
+        if self.likelihood.missing and decoder_sees_x:
+            raise ValueError(
+                "`decoder_sees_x` isn't for data with missing values, of which a "
+                f"{type(self.likelihood).__name__} is a likelihood: the decoder would see the gaps."
+                " Leave it out. Received: decoder_sees_x=True."
+            )
         seed = None if seed is None else check_seed(seed)
         self.code = get_code(posterior, seed)
         condition_dim = self.condition_dim
@@ -186,6 +192,10 @@ class Autoencoder(Verbs, Bounds, Files, Training):
                 "alone, which a conditional model's doesn't. Received: "
                 f"condition_dim={self.condition_dim}."
             )
+        if self.likelihood.missing:
+            self.check_prior_of_gaps()
+            # Under mixed precision Keras would round the data before they are standardised.
+            self.autocast = False
         self.seed = self.code.seed if seed is None else seed
         if self.seed is not None and self.code.seed is None:
             self.code.start_noise(self.seed)
@@ -196,6 +206,17 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         self.trackers = []
         self.frozen_with_encoder = set()
         self.built = True
+
+    def check_prior_of_gaps(self):
+        """Raise an error if the prior is one of data without gaps, where data have them."""
+        kind = type(self.likelihood).__name__
+        if self.prior.of_posteriors:
+            raise ValueError(
+                "`prior` can't be one of posteriors at pseudo-inputs, which are trained by "
+                "gradients that categories don't have and have no gaps, where the likelihood is a "
+                f"{kind}. Received: a {type(self.prior).__name__}. Take another prior, such as "
+                "'gaussian_mixture'."
+            )
 
     def check_number(self, name, value):
         super().check_number(name, value)

@@ -163,4 +163,5 @@ def rescaled(largest, log_weights):
     """Return `(new, kept, weights)`: the new largest log-weight, the factor of all sums so far, and
     exp(log_weights - new), shape (num_samples, batch)."""
     new = ops.maximum(largest, ops.max(log_weights, axis=0))
-    return new, ops.exp(largest - new), ops.exp(log_weights - new)
+    finite = ops.where(ops.isfinite(new), new, 0.0)  # where all are -inf so far, so is the result
+    return new, ops.exp(largest - finite), ops.exp(log_weights - finite)

@@ -16,7 +16,7 @@ from keras_aevae import networks
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import Columns, frames
-from keras_aevae.engine.inference import first_of, is_array
+from keras_aevae.engine.inference import as_numpy, first_of, is_array
 from keras_aevae.engine.noise import uniform
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.models.bounds import no_weights, rescaled
@@ -94,20 +94,7 @@ class TabularVAE(VAE):
                 f"columns hold. Received: likelihood={likelihood!r}. TabularVAE.from_frame makes "
                 "it for a DataFrame."
             )
-        if kwargs.get("decoder_sees_x"):
-            raise ValueError(
-                "`decoder_sees_x` isn't for TabularVAE: columns have no order in which they could "
-                "be predicted. Leave it out. Received: decoder_sees_x=True."
-            )
         super().__init__(encoder, decoder, latent_dim, likelihood, **kwargs)
-        if self.prior.of_posteriors:
-            raise ValueError(
-                "`prior` can't be one of posteriors at pseudo-inputs, which are trained by "
-                f"gradients that categories don't have. Received: a {type(self.prior).__name__}. "
-                "Take another prior, such as 'gaussian_mixture'."
-            )
-        # Under mixed precision Keras would round the data before they are standardised.
-        self.autocast = False
 
     @classmethod
     def from_columns(cls, columns, latent_dim, hidden=(128,), activation="relu", **settings):
@@ -270,8 +257,8 @@ class TabularVAE(VAE):
         """Return the data `given`, whose array is `x`, with `values` where they are missing."""
         if frames.is_frame(given):
             return frames.fill(given, self.likelihood.to_frame(values, given.index))
-        x = np.asarray(x, "float32")
-        return np.where(np.isnan(x), values, x)
+        held = given if isinstance(given, np.ndarray) else as_numpy(given)
+        return np.where(np.isnan(x), values, held)
 
     def expected_given(self, inputs, num_samples, settings):
         """Return E[x|x_obs] of each row, with the most probable categories: (n, num_columns)."""

@@ -10,7 +10,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, special, stats
 
-from keras_aevae.distributions import Column, Columns
+from keras_aevae.distributions import Column, Columns, column_groups
 
 NAN = np.nan
 # Of each kind: columns that are computed together, with scales and numbers of categories of their
@@ -567,3 +567,38 @@ def test_a_frame_that_does_not_fit(spoil, message):
 def test_a_frame_from_which_nothing_can_be_inferred(spoil, kinds, message):
     with pytest.raises(ValueError, match=message):
         Columns.from_frame(spoil(frame()), kinds)
+
+
+def test_constants_have_a_scale_of_one():
+    """Also those whose standard deviation isn't 0 in floating point, such as 0.1."""
+    assert np.std([0.1] * 3) > 0
+    columns = Columns.from_frame(pandas.DataFrame({"a": [0.1] * 3}))
+    assert columns.columns[0].scale == 1.0 and columns.columns[0].location == pytest.approx(0.1)
+
+
+def test_small_integers_hold_what_they_can():
+    frame = pandas.DataFrame({"a": np.array([1, 2], "uint8"), "b": pandas.array([1, 2], "Int8")})
+    columns = Columns.from_frame(frame)
+    made = columns.to_frame(np.array([[3.0, 4.0], [300.0, 300.0]]))
+    assert made["a"].tolist() == [3, 300] and made["b"].tolist() == [4, 300]
+    assert [str(dtype) for dtype in made.dtypes] == ["int64", "Int64"]
+    small = columns.to_frame(np.array([[3.0, 4.0]]))
+    assert [str(dtype) for dtype in small.dtypes] == ["uint8", "Int8"]
+
+
+def test_a_column_of_another_name_is_refused():
+    frame = pandas.DataFrame({"a": [0.5, 1.0]})
+    with pytest.raises(ValueError, match="of that name. Received: one named 'b'"):
+        Columns.from_frame(frame, kinds={"a": Column("b", "gaussian")})
+
+
+def test_the_order_of_kinds_in_saved_models():
+    kinds = ["gaussian", "log_normal", "categorical", "ordinal", "poisson", "negative_binomial"]
+    assert list(column_groups.KINDS)[: len(kinds)] == kinds
+
+
+def test_log_normals_are_above_zero():
+    columns = Columns([Column("a", "log_normal", location=-200.0)])
+    params = np.zeros((4, *columns.params_shape()), "float32")
+    for x in (columns.mode(params), columns.mean(params), columns.sample(params, seed=0)):
+        assert (keras.ops.convert_to_numpy(x) > 0).all()

@@ -269,7 +269,7 @@ def test_free_bits_of_each_group():
 
 
 def test_a_learned_prior_is_that_of_the_top_group():
-    for prior in ("gaussian_mixture", ka.distributions.VampPrior(5)):
+    for prior in ("gaussian_mixture", "real_nvp", ka.distributions.VampPrior(5)):
         vae = build(prior=prior)
         vae.compile()
         vae.fit(X, epochs=1, verbose=0)

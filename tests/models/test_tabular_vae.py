@@ -458,7 +458,7 @@ def test_parts_that_do_not_fit():
     for likelihood in (None, "gaussian"):
         with pytest.raises(ValueError, match="`likelihood` must be .*Columns.*Received: likel"):
             ka.TabularVAE(*networks, likelihood=likelihood)
-    with pytest.raises(ValueError, match="`decoder_sees_x` isn't for TabularVAE"):
+    with pytest.raises(ValueError, match="`decoder_sees_x` isn't for data with missing values"):
         ka.TabularVAE(*networks, likelihood=columns, decoder_sees_x=True)
     with pytest.raises(ValueError, match="`prior` can't be .* VampPrior"):
         ka.TabularVAE(*networks, likelihood=columns, prior="vamp_prior")
