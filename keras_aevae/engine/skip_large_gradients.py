@@ -107,6 +107,8 @@ class SkipLargeGradients(keras.optimizers.Optimizer):
 
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
         small, own = self.are_small(grads), len(super().variables)
+        # A LossScaleOptimizer around this one gives variables, which have their values only here.
+        optimizer_variables = [ops.convert_to_tensor(v) for v in optimizer_variables]
         mine, theirs = optimizer_variables[:own], optimizer_variables[own:]
         new = self.optimizer.stateless_apply(theirs, grads, trainable_variables)
         trained, state = [
