@@ -16,7 +16,6 @@ from keras_aevae.distributions.likelihood import Likelihood
 from keras_aevae.distributions.mixture import Mixture
 from keras_aevae.distributions.multivariate_gaussian import MultivariateGaussian
 from keras_aevae.distributions.point import Point
-from keras_aevae.distributions.posteriors import POSTERIORS, get_posterior  # noqa: F401
 from keras_aevae.distributions.prior import FixedPrior, LearnedPrior, Prior
 from keras_aevae.distributions.real_nvp_prior import RealNVPPrior
 from keras_aevae.distributions.transformed import Transformed

@@ -12,10 +12,10 @@ from keras_aevae.distributions import (
     DiagonalGaussian,
     Distribution,
     StandardNormal,
-    get_posterior,
     get_prior,
 )
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND, soft_bound
+from keras_aevae.distributions.posteriors import get_posterior
 
 # Relative, against float64: some hundred roundings of 2^-24 each, of terms that don't cancel.
 FLOAT32 = 1e-5

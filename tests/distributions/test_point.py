@@ -3,7 +3,8 @@ import pytest
 from keras import ops
 from numpy.testing import assert_array_equal
 
-from keras_aevae.distributions import Point, StandardNormal, get_posterior
+from keras_aevae.distributions import Point, StandardNormal
+from keras_aevae.distributions.posteriors import get_posterior
 
 
 def test_every_draw_is_the_mean():
