@@ -329,9 +329,10 @@ class HierarchicalCode(Code):
         # What a group was drawn from: another walk, in which a layer may drop other units, would
         # find others.
         parts |= {name: [of(q, p) for q, p, _ in groups[1:]] for name, of in LOWER.items()}
+        joined = {name: ops.concatenate(parts[name], axis=-1) for name in self.drawn}
         return {
-            name: ops.reshape(ops.concatenate(parts[name], axis=-1), (batch, num_samples, -1))
-            for name in self.drawn
+            name: ops.reshape(values, (batch, num_samples, values.shape[-1]))
+            for name, values in joined.items()
         }
 
     def center(self, inferred):

@@ -92,8 +92,9 @@ class FittedRealNVP(Prior, OwnLoss):
     def fit(self, x=None, **kwargs):
         """Train the prior as Keras's `fit` does, on codes without a target.
 
-        `mean` and `scale` are set from `x` if it is an array. With a dataset they stay as they are,
-        at first 0 and 1, so standardise its codes yourself.
+        The first `fit` to an array sets `mean` and `scale` from it; later ones keep them, since the
+        flow was trained on codes standardised so. With a dataset they stay as they are, at first 0
+        and 1, so standardise its codes yourself.
         """
         if isinstance(x, np.ndarray):
             if x.ndim != 2 or x.shape[1] != self.latent_dim or len(x) < 2:
@@ -101,7 +102,8 @@ class FittedRealNVP(Prior, OwnLoss):
                     f"`x` must have shape (n, {self.latent_dim}), with n of 2 or more. "
                     f"Received: shape {x.shape}."
                 )
-            self.standardization.start_from(x)
+            if self.standardization.is_identity():
+                self.standardization.start_from(x)
         return super().fit(x, **kwargs)
 
     def get_config(self):
@@ -118,6 +120,10 @@ class Standardization(keras.layers.Layer):
         self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros")
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
         self.built = True
+
+    def is_identity(self):
+        mean, scale = (ops.convert_to_numpy(w) for w in (self.mean, self.scale))
+        return (mean == 0).all() and (scale == 1).all()
 
     def start_from(self, codes):
         scale = codes.std(axis=0)

@@ -175,13 +175,15 @@ def test_a_fit_starts_from_the_moments_of_the_codes():
     prior.fit(codes, epochs=1, verbose=0)
     expected = scipy.stats.norm.logpdf(codes, [2, 5], [codes[:, 0].std(), 1]).sum(axis=1)
     assert_allclose(array(prior.distribution().log_prob(codes)), expected, rtol=1e-5)
+    prior.fit(10 * codes, epochs=1, verbose=0)  # the flow was trained on codes standardised so
+    assert_allclose(array(prior.distribution().log_prob(codes)), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (5,), (1, 2)])
 def test_codes_of_another_shape_are_refused(shape):
     prior = FittedRealNVP(2)
     prior.compile()
-    with pytest.raises(ValueError, match=r"`codes` must have shape \(n, 2\).*Received: shape"):
+    with pytest.raises(ValueError, match=r"`x` must have shape \(n, 2\).*Received: shape"):
         prior.fit(np.zeros(shape, "float32"))
 
 
