@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import argument_names, nearest, takes_any
-from keras_aevae.distributions import FittedMixture, FittedRealNVP, Prior, get_prior
+from keras_aevae.distributions import FittedMixture, FittedRealNVP, LearnedPrior, Prior, get_prior
 from keras_aevae.engine.inference import first_of
 from keras_aevae.engine.noise import start_noise
 from keras_aevae.engine.private import layers_within
@@ -46,9 +46,6 @@ class Code(keras.layers.Layer):
     family = None
     # The names of the priors that `fit_prior` makes for these codes.
     fitted_priors = ()
-    # Whether `kl` is exact and split by dimension (or by group) under the model's own prior. That
-    # of a group may be exact given the draws of the groups above it.
-    exact_kl = False
     # The names of the parts of `kl`, if a model shows each as a term of its own.
     shown_parts = ()
     # Whether q(z|x) and the p of some of its parts have weights in common.
@@ -135,6 +132,17 @@ class Code(keras.layers.Layer):
     def flat(self, z):
         """Return a grid of codes as vectors: shape (batch, latent_dim)."""
         return ops.reshape(z, (-1, self.latent_dim))
+
+    @property
+    def exact_kl(self):
+        """Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
+        That of a group may be exact given the draws of the groups above it."""
+        return self.family is not None and self.has_exact_kl(self.family)
+
+    def has_exact_kl(self, family):
+        """Return whether the KL from this family to the model's own prior is exact."""
+        learned = isinstance(self.prior, LearnedPrior)
+        return not learned and family.has_kl_to(self.p(posterior_at=None))
 
     def infer(self, features):
         """Return the parameters of q(z|x) by name, without noise: tensors of shape (batch, ...)."""

@@ -15,7 +15,7 @@ from keras_aevae._checks import (
     check_seed,
 )
 from keras_aevae.codes.base import TO_VECTORS, Code, draws_first, for_each_draw
-from keras_aevae.distributions import DiagonalGaussian, LearnedPrior
+from keras_aevae.distributions import DiagonalGaussian
 from keras_aevae.engine.noise import another_seed, normal
 from keras_aevae.engine.replicas import SeedGenerator
 
@@ -353,8 +353,7 @@ class HierarchicalCode(Code):
 
     @property
     def exact_kl(self):
-        learned = isinstance(self.prior, LearnedPrior)
-        return not learned and DiagonalGaussian.has_kl_to(self.p(posterior_at=None))
+        return self.has_exact_kl(DiagonalGaussian)
 
     @property
     def shown_parts(self):

@@ -4,7 +4,6 @@ Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/13
 """
 
 from keras_aevae.codes.base import TO_VECTORS, Code, draws_first
-from keras_aevae.distributions import LearnedPrior
 from keras_aevae.layers import Sampling
 
 
@@ -81,11 +80,6 @@ class ReparameterizedCode(Code):
 
     def q(self, inferred):
         return self.family(*self.parameters_in(inferred))
-
-    @property
-    def exact_kl(self):
-        learned = isinstance(self.prior, LearnedPrior)
-        return not learned and self.family.has_kl_to(self.p(posterior_at=None))
 
     def kl(self, outputs, p):
         q = self.q(outputs)

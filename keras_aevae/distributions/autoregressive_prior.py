@@ -15,6 +15,7 @@ from keras_aevae.distributions.base import Distribution
 from keras_aevae.distributions.prior import Prior
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.inference import as_numpy, is_array, run_in_batches
+from keras_aevae.engine.noise import seeds_from
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 
 
@@ -101,11 +102,10 @@ class AutoregressivePrior(Prior, OwnLoss):
         """Make the transformer from embeddings, shape (batch, length, width), to logits."""
         layers = keras.layers
         policy = {"dtype": self.dtype_policy}
-        seeds = np.random.default_rng(self.seed)
+        next_seed = seeds_from(self.seed)
 
         def dropout(x):
-            seed = None if self.seed is None else int(seeds.integers(2**31))
-            return layers.Dropout(self.dropout, seed=seed, **policy)(x)
+            return layers.Dropout(self.dropout, seed=next_seed(), **policy)(x)
 
         inputs = x = keras.Input((self.length, self.width))
         for _ in range(self.depth):

@@ -263,24 +263,23 @@ class Categoricals(Group):
 
 
 class Ordinals(Categoricals):
-    """A location h and thresholds t_1 < ... < t_(K-1), with P(x <= k) = sigmoid(t_(k+1) - h).
+    """Thresholds t_1 < ... < t_(K-1), with P(x < k) = sigmoid(t_k).
 
-    McCullagh 1980, Regression Models for Ordinal Data. The outputs are h, t_1, and for each further
-    threshold a number whose softplus is its distance from the one before. The encoder sees for each
-    category but the first whether x has reached it.
+    This is the cumulative logit model of McCullagh 1980, Regression Models for Ordinal Data. The
+    outputs are t_1, and for each further threshold a number whose softplus is its distance from the
+    one before. The encoder sees for each category but the first whether x has reached it.
     """
 
     def __init__(self, columns, positions):
         super().__init__(columns, positions)
-        self.features = self.parts - 1
+        self.outputs = self.features = self.parts - 1
 
     def encode(self, x):
         return ops.cast(ops.greater_equal(x[..., None], self.codes()[1:]), "float32")
 
     def log_probs(self, params):
-        location, first, gaps = params[..., :1], params[..., 1:2], params[..., 2:]
+        logits, gaps = params[..., :1], params[..., 1:]
         gaps = ops.softplus(gaps) + SMALLEST_GAP
-        logits = first - location  # of P(x <= k), k = 0 to K - 2
         if self.parts > 2:
             logits = ops.concatenate([logits, logits + ops.cumsum(gaps, axis=-1)], axis=-1)
         # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)), for b - a = gap

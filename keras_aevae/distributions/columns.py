@@ -101,6 +101,14 @@ class Column:
         return joint.join(shown) + (f"{joint}... ({len(self.categories)})" if more else "")
 
 
+def side_by_side(parts):
+    """Return tensors of each group's columns, shape (..., columns, width), as one of shape (...,
+    all widths)."""
+    shapes = [ops.shape(part) for part in parts]
+    flat = [ops.reshape(p, (*s[:-2], s[-2] * s[-1])) for p, s in zip(parts, shapes)]
+    return ops.concatenate(flat, axis=-1)
+
+
 def checked_categories(name, kind, categories):
     """Return `categories` as a tuple of plain values, or raise an error."""
     least = 2 if kind == "ordinal" else 1
@@ -140,7 +148,7 @@ class Columns(Likelihood):
     | gaussian | m, v | mean l + s m, variance s^2 exp(v) |
     | log_normal | m, v | the same, of log x |
     | categorical | K logits | a softmax |
-    | ordinal | h, t_1, gaps | P(x <= k) = sigmoid(t_(k+1) - h), t_(k+1) = t_k + softplus(gap_k) |
+    | ordinal | t_1, gaps | P(x < k) = sigmoid(t_k), t_(k+1) = t_k + softplus(gap_k) |
     | poisson | r | mean exp(l + s r) |
     | negative_binomial | r, a | the same mean m, variance m + exp(a) m^2 |
 
@@ -338,9 +346,8 @@ class Columns(Likelihood):
         features = []
         for group in self.groups:
             own, seen = self.values_of(group, x, observed)
-            encoded = ops.where(seen[..., None], group.encode(own), 0.0)
-            features.append(ops.reshape(encoded, (-1, len(group.positions) * group.features)))
-        return ops.concatenate([*features, ops.cast(observed, "float32")], axis=-1)
+            features.append(ops.where(seen[..., None], group.encode(own), 0.0))
+        return ops.concatenate([side_by_side(features), ops.cast(observed, "float32")], axis=-1)
 
     def observed(self, x):
         """Return which values are observed: booleans of the shape of `x`."""
@@ -355,14 +362,17 @@ class Columns(Likelihood):
 
     def each_group(self, params):
         """Yield `(group, its parameters)`, the latter of shape (..., columns, outputs), float32."""
-        params = ops.cast(params, "float32")
+        return self.apart(ops.cast(params, "float32"), [group.outputs for group in self.groups])
+
+    def apart(self, values, widths):
+        """Yield `(group, its part of values)`, the latter of shape (..., columns, width): what
+        `side_by_side` put together."""
         start = 0
-        for group in self.groups:
-            size = len(group.positions) * group.outputs
-            own = params[..., start : start + size]
-            shape = (*ops.shape(params)[:-1], len(group.positions), group.outputs)
-            yield group, ops.reshape(own, shape)
-            start += size
+        for group, width in zip(self.groups, widths):
+            columns = len(group.positions)
+            own = values[..., start : start + columns * width]
+            yield group, ops.reshape(own, (*ops.shape(values)[:-1], columns, width))
+            start += columns * width
 
     def in_order(self, parts):
         """Return tensors of each group's columns, shape (..., columns of the group), as one, with
@@ -391,22 +401,11 @@ class Columns(Likelihood):
     def expectation(self, params):
         """Return what is averaged over draws of z, side by side: the means of numbers and counts,
         the probabilities of categories."""
-        parts = []
-        for group, own in self.each_group(params):
-            size = len(group.positions) * group.parts
-            shape = (*ops.shape(params)[:-1], size)
-            parts.append(ops.reshape(group.expectation(own), shape))
-        return ops.concatenate(parts, axis=-1)
+        return side_by_side([group.expectation(own) for group, own in self.each_group(params)])
 
     def from_expectation(self, expectation):
-        parts, start = [], 0
-        for group in self.groups:
-            size = len(group.positions) * group.parts
-            own = expectation[..., start : start + size]
-            shape = (*ops.shape(own)[:-1], len(group.positions), group.parts)
-            parts.append(group.point(ops.reshape(own, shape)))
-            start += size
-        return self.in_order(parts)
+        each = self.apart(expectation, [group.parts for group in self.groups])
+        return self.in_order([group.point(own) for group, own in each])
 
     def mean(self, params):
         return self.from_expectation(self.expectation(params))

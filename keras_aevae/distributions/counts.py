@@ -51,20 +51,19 @@ def negative_binomial_log_prob(x, log_mean, log_dispersion):
 
     With the size r = 1 / dispersion and n = x + r, Stirling's formula leaves
 
-        x log(m / x) - n log((r + m) / n)
-            = -x c(u) + r c(v) - r (m - x)^2 / (n (r + m)),   c(t) = t - log(1 + t),
-        u = r (m - x) / (x (r + m)),   v = (m - x) / n,
+        x log(m / x) - n log((r + m) / n) = -x c(u) - r c(w),   c(t) = t - log(1 + t),
+        u = r (m - x) / (x (r + m)),   w = (x - m) / (r + m),
 
-    in which no large terms cancel, whether r is small or large.
+    in which no large terms cancel, whether r is small or large, and however far m is from x.
     """
     positive = x > 0
     safe = ops.where(positive, x, 1.0)
     mean, size = ops.exp(log_mean), ops.exp(-log_dispersion)
     n, both = safe + size, size + mean
-    u, v = (size / both) * ((mean - safe) / safe), (mean - safe) / n
-    log_v = ops.log(both) - ops.log(n)
-    log_u = log_mean - ops.log(safe) - log_v
-    deviance = safe * curvature(u, log_u) - size * curvature(v, log_v) + size * v * (v * n / both)
+    u, w = (size / both) * ((mean - safe) / safe), (safe - mean) / both
+    log_w = ops.log(n) - ops.log(both)
+    log_u = log_mean - ops.log(safe) + log_w
+    deviance = safe * curvature(u, log_u) + size * curvature(w, log_w)
     stirling = (
         0.5 * (LOG_2PI + ops.log(safe) + ops.log(n) + log_dispersion)
         + stirling_correction(safe)

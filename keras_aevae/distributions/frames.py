@@ -10,6 +10,9 @@ import numpy as np
 from keras_aevae._checks import nearest
 from keras_aevae.distributions.column_groups import ALIASES, KINDS, Categoricals, location_and_scale
 
+# The largest error by which float32 may round a value, in standard deviations of its column.
+COARSEST = 0.01
+
 
 def imported_pandas():
     try:
@@ -88,6 +91,13 @@ def infer_column(series, name, kind, make):
             f"kinds={{{name!r}: 'gaussian'}}."
         )
     location, scale = location_and_scale(kind, values)
+    rounded = KINDS[kind].transform(values.astype("float32").astype("float64"))
+    if np.abs(rounded - KINDS[kind].transform(values)).max() > COARSEST * scale:
+        raise ValueError(
+            f"The values of column {name!r} must differ by more than float32 can't tell apart. "
+            f"Received: values near {location:.6g} with a standard deviation of {scale:.3g}. "
+            f"Subtract what they share: frame[{name!r}] - frame[{name!r}].min()."
+        )
     return make(name, kind, location=location, scale=scale, dtype=dtype)
 
 

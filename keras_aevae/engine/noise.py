@@ -5,6 +5,7 @@ on tensors (`torch_noise.py`), so that a recorded step (`keras_aevae/engine/reco
 each time. The numbers are those of `keras.random`.
 """
 
+import contextlib
 import zlib
 
 import keras
@@ -25,6 +26,13 @@ def another_seed(seed, purpose):
     return int(words[0] >> 1)
 
 
+def seeds_from(seed):
+    """Return a function that returns the next of a sequence of seeds, which follows from the
+    integer `seed`; of Nones, if `seed` is None."""
+    generator = np.random.default_rng(seed)
+    return lambda: None if seed is None else int(generator.integers(2**31))
+
+
 def noise_states(model):
     """Return the states of all generators of noise in `model` and its layers: variables."""
     return [v for v in model.variables if v.path.endswith("seed_generator_state")]
@@ -36,6 +44,23 @@ def start_noise(states, seed):
     for i, state in enumerate(states):
         start = np.array([(seed + i * SEED_SPACING) % 2**31, 0])
         state.assign(keras.ops.cast(start, state.dtype))
+
+
+@contextlib.contextmanager
+def seeded(model, seed):
+    """Within this scope the noise of `model` is that of the integer `seed`; afterwards its
+    generators go on from where they were. With None nothing is changed."""
+    if seed is None:
+        yield
+        return
+    states = noise_states(model)
+    before = [keras.ops.convert_to_numpy(state).copy() for state in states]
+    start_noise(states, seed)
+    try:
+        yield
+    finally:
+        for state, value in zip(states, before):
+            state.assign(value)
 
 
 def normal(shape, seed=None):

@@ -7,10 +7,10 @@ https://arxiv.org/abs/1505.05770
 import itertools
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer, check_positive_integers, check_seed
+from keras_aevae.engine.noise import seeds_from
 
 
 class Flow(keras.layers.Layer):
@@ -36,10 +36,9 @@ class Flow(keras.layers.Layer):
     def build(self, z_shape, context_shape=None):
         latent_dim = z_shape[-1]
         self.context_dim = context_dim = 0 if context_shape is None else context_shape[-1]
-        seeds = np.random.default_rng(self.seed)
+        next_seed = seeds_from(self.seed)
         for index in range(self.num_steps):
-            seed = None if self.seed is None else int(seeds.integers(2**31))
-            settings = {"hidden": self.hidden, "seed": seed, "dtype": self.dtype_policy}
+            settings = {"hidden": self.hidden, "seed": next_seed(), "dtype": self.dtype_policy}
             self.steps.append(self.make_step(index, latent_dim, context_dim, **settings))
         self.built = True
 
@@ -103,11 +102,10 @@ class Conditioner(keras.layers.Layer):
     def __init__(self, sizes, context_dim=0, masks=None, seed=None, **kwargs):
         super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
         self.masks = masks
-        seeds = np.random.default_rng(seed)
+        next_seed = seeds_from(seed)
 
         def kernel(name, shape, zero=False):
-            own = None if seed is None else int(seeds.integers(2**31))
-            glorot = keras.initializers.GlorotUniform(own)
+            glorot = keras.initializers.GlorotUniform(next_seed())
             return self.add_weight(name=name, shape=shape, initializer="zeros" if zero else glorot)
 
         last = len(sizes) - 2

@@ -13,11 +13,11 @@ import numpy as np
 from keras import ops
 
 from keras_aevae import networks
-from keras_aevae._checks import check_positive_integer
+from keras_aevae._checks import check_positive_integer, check_seed
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import Columns, frames
 from keras_aevae.engine.inference import as_numpy, first_of, is_array
-from keras_aevae.engine.noise import uniform
+from keras_aevae.engine.noise import another_seed, seeded, uniform
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.models.bounds import no_weights, rescaled
 from keras_aevae.models.vae import VAE
@@ -193,7 +193,17 @@ class TabularVAE(VAE):
         """
         return self.framed(super().sample(num_samples, noise=noise, **settings))
 
-    def impute(self, x, num_samples=1000, *, draws=None, condition=None, batch_size=128, verbose=0):
+    def impute(
+        self,
+        x,
+        num_samples=1000,
+        *,
+        draws=None,
+        seed=None,
+        condition=None,
+        batch_size=128,
+        verbose=0,
+    ):
         """Fill missing values by importance sampling from the posterior.
 
             E[x_mis|x_obs] = sum_k w_k E[x_mis|z_k] / sum_k w_k,
@@ -213,6 +223,8 @@ class TabularVAE(VAE):
             draws: None for means; or the number m of draws from p(x_mis|x_obs). Each is drawn given
                 one of the z_k, chosen by its weight (sampling importance resampling), so take
                 num_samples much larger than m.
+            seed: integer; the same seed gives the same values on the same backend. By default the
+                model's noise goes on.
             condition: the condition of each row, for a conditional model.
             batch_size: number of rows per batch.
             verbose: 1 for a progress bar.
@@ -229,11 +241,14 @@ class TabularVAE(VAE):
             )
         inputs = self.check_inputs(x, condition, support=self.likelihood.support)
         settings = {"batch_size": batch_size, "verbose": verbose}
+        seed = None if seed is None else check_seed(seed)
         if draws is None:
-            means = self.expected_given(inputs, num_samples, settings)
+            with seeded(self, seed):
+                means = self.expected_given(inputs, num_samples, settings)
             return self.filled(x, first_of(inputs), means)
         draws = check_positive_integer("draws", draws)
-        drawn = self.drawn_given(inputs, num_samples, draws, settings)
+        with seeded(self, seed):
+            drawn = self.drawn_given(inputs, num_samples, draws, seed, settings)
         filled = [self.filled(x, first_of(inputs), each) for each in np.moveaxis(drawn, 1, 0)]
         return filled if frames.is_frame(x) else np.stack(filled)
 
@@ -277,7 +292,7 @@ class TabularVAE(VAE):
         added = ops.sum(weights[..., None] * each, axis=0)
         return new, total * kept + ops.sum(weights, axis=0), sums * kept[:, None] + added
 
-    def drawn_given(self, inputs, num_samples, draws, settings):
+    def drawn_given(self, inputs, num_samples, draws, seed, settings):
         """Return `draws` draws of x given x_obs for each row: (n, draws, num_columns)."""
 
         def start(n):
@@ -289,7 +304,7 @@ class TabularVAE(VAE):
         codes = z.reshape(-1, self.latent_dim)
         if self.condition is not None:
             codes = codes, np.repeat(inputs[1], draws, axis=0)
-        x = self.run_decoder(codes, noise=True, **settings)
+        x = self.run_decoder(codes, noise=True, seed=another_seed(seed, "noise of x"), **settings)
         return x.reshape(*z.shape[:2], *x.shape[1:])
 
     def _add_choices(self, inputs, inferred, prior, largest, chosen, left, num_samples):

@@ -112,18 +112,20 @@ class VAE(Autoencoder):
     def num_draws(self):
         return self.num_samples
 
+    def kl_by_part(self, outputs):
+        """Return the KL by dimension, or by group, averaged over draws: shape (batch, parts)."""
+        return ops.mean(self.code.kl(outputs, self.p()), axis=0)
+
     def terms(self, x, outputs):
-        kl = ops.mean(self.code.kl(outputs, self.p()), axis=0)  # (batch, parts)
+        kl = self.kl_by_part(outputs)
         parts = {name: kl[:, i] for i, name in enumerate(self.code.shown_parts)}
         return {**super().terms(x, outputs), "kl": ops.sum(kl, axis=-1), **parts}
 
     def batch_terms(self, x, outputs):
         if self.free_bits is None:
             return {}
-        kl = ops.mean(self.code.kl(outputs, self.p()), axis=0)  # (batch, parts)
-        return {
-            "free_bits": replicas.weighted_mean(free_bits(kl, self.number("free_bits"))),
-        }
+        bits = free_bits(self.kl_by_part(outputs), self.number("free_bits"))
+        return {"free_bits": replicas.weighted_mean(bits)}
 
     def coefficients(self):
         beta = self.number("beta")

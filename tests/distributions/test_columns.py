@@ -86,11 +86,11 @@ def probabilities(column, p):
     """The probabilities of a column's categories at the outputs `p`, by their definition."""
     if column.kind == "categorical":
         return special.softmax(p, axis=-1)
-    gaps = np.logaddexp(0.0, p[..., 2:]) + 1e-6
-    thresholds = p[..., 1:2] + np.concatenate(
+    gaps = np.logaddexp(0.0, p[..., 1:]) + 1e-6
+    thresholds = p[..., :1] + np.concatenate(
         [np.zeros_like(p[..., :1]), np.cumsum(gaps, axis=-1)], axis=-1
     )
-    reached = special.expit(thresholds - p[..., :1])  # P(x <= k)
+    reached = special.expit(thresholds)  # P(x <= k)
     ends = np.zeros_like(p[..., :1])
     return np.diff(np.concatenate([ends, reached, ends + 1.0], axis=-1), axis=-1)
 
@@ -129,9 +129,12 @@ COUNTS = [0, 1, 2, 3, 10, 100, 1000, 12_345, 1_000_000, 10_000_001]
 @pytest.mark.parametrize("log_dispersion", [-14.0, -6.0, -1.0, 0.0, 2.0, 6.0])
 @pytest.mark.parametrize("kind", ["poisson", "negative_binomial"])
 def test_large_counts_keep_their_digits(kind, log_dispersion):
+    """Close to their mean, and however far from it."""
     likelihood = Columns([Column("n", kind)])
     x = np.array(COUNTS, "float32")[:, None]
-    mean = (x + 0.5) * np.exp(0.5 * np.random.default_rng(0).normal(size=x.shape) / np.sqrt(x + 1))
+    near = np.exp(0.5 * np.random.default_rng(0).normal(size=x.shape) / np.sqrt(x + 1))
+    mean = np.concatenate([(x + 0.5) * near, *(np.full_like(x, m) for m in (0.01, 30.0, 3e5))])
+    x = np.tile(x, (4, 1))
     raw = 20.0 * np.arctanh(np.log(mean) / 20.0)
     params = np.concatenate([raw, np.full_like(raw, 15 * np.arctanh(log_dispersion / 15.0))], -1)
     params = params[:, : likelihood.num_params].astype("float32")
@@ -376,11 +379,11 @@ def test_config_survives_json(table):
 
 def test_shapes(table):
     likelihood = table[0]
-    assert likelihood.params_shape((11,)) == (24,)
-    assert likelihood.data_shape((24,)) == (11,)
-    taken = [i for s in likelihood.slices.values() for i in range(24)[s]]
-    assert sorted(taken) == list(range(24))
-    with pytest.raises(ValueError, match=r"`decoder` must give the 24 .*params_shape.*\(5,\)"):
+    assert likelihood.params_shape((11,)) == (22,)
+    assert likelihood.data_shape((22,)) == (11,)
+    taken = [i for s in likelihood.slices.values() for i in range(22)[s]]
+    assert sorted(taken) == list(range(22))
+    with pytest.raises(ValueError, match=r"`decoder` must give the 22 .*params_shape.*\(5,\)"):
         likelihood.data_shape((5,))
 
 
@@ -561,6 +564,11 @@ def test_a_frame_that_does_not_fit(spoil, message):
         (lambda f: f, {"plain": "categorial"}, "kind='categorial'. Did you mean: categorical"),
         (lambda f: f.assign(day=pandas.Timestamp("2020-01-01")), {}, "'day'. Received: dtype dat"),
         (lambda f: f.assign(plain=[1, "a", 2, "b"]), {}, "all strings or all numbers"),
+        (
+            lambda f: f.assign(time=1.7e9 + np.arange(4.0)),
+            {},
+            r"'time' must differ .* near 1.7e\+09 with a standard deviation of 1.12. Subtract",
+        ),
         (lambda f: f.to_numpy(), {}, "must be a pandas DataFrame. Received: a ndarray"),
     ],
 )

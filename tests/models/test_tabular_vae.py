@@ -14,6 +14,7 @@ import keras_aevae as ka
 from keras_aevae.distributions import Column, Columns
 from keras_aevae.distributions.column_groups import LOG_VAR_BOUND
 from keras_aevae.distributions.diagonal_gaussian import LOG_VAR_BOUND as POSTERIOR_BOUND
+from keras_aevae.engine.noise import noise_states
 
 NAN = np.nan
 assert_equal, assert_close = np.testing.assert_array_equal, np.testing.assert_allclose
@@ -233,6 +234,28 @@ def test_impute_fills_the_gaps_alone(trained):
         assert not each.isna().any().any()
     whole = table.dropna()
     assert_frame_equal(model.impute(whole, num_samples=5), whole)
+
+
+@pytest.mark.parametrize("draws", [None, 2])
+def test_a_seed_reproduces_what_is_imputed(trained, draws):
+    """And leaves the model's own noise as it is."""
+    model, _ = trained
+    table = frame(30, seed=4)
+
+    def states():
+        return [keras.ops.convert_to_numpy(state).copy() for state in noise_states(model)]
+
+    def numbers(**seed):
+        filled = model.impute(table, num_samples=20, draws=draws, **seed)
+        filled = filled if draws is None else pandas.concat(filled)
+        return filled["height"].to_numpy()
+
+    before = states()
+    first = numbers(seed=3)
+    assert_equal(states(), before)
+    assert_equal(numbers(seed=3), first)
+    assert (numbers(seed=4) != first).any()
+    assert (numbers() != first).any()
 
 
 def test_rows_may_share_an_index(trained):
