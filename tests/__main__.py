@@ -1,7 +1,7 @@
 """Run the tests on every backend that is installed: `python -m tests [pytest's arguments]`.
 
-Keras chooses its backend once a process, so each backend has a pytest of its own, and without
-arguments two, so that no processor waits long for the last. They run side by side, one thread each:
+Keras chooses its backend once a process, so each backend has a pytest of its own, and two if no
+tests are named, so that no processor waits long for the last. They run side by side, one thread each:
 the tests' models are too small to gain from more.
 """
 
@@ -16,8 +16,12 @@ SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "2",  # with one, tf.data and the model can wait for each other
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    # Tests compile much and run little.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false",
+    # Tests compile much and run little: what is compiled once is kept, also for the next time.
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false "
+    "--xla_cpu_use_fusion_emitters=false",
+    "JAX_COMPILATION_CACHE_DIR": os.path.abspath(".pytest_cache/jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 PARTS = (["tests/models"], ["tests", "--ignore=tests/models"])
 
@@ -35,11 +39,13 @@ def run(backend, arguments):
 def main(arguments):
     failed = []
     backends = installed_backends()
+    places = [argument for argument in arguments if not argument.startswith("-")]
+    parts = [arguments] if places else [[*part, *arguments] for part in PARTS]
     print(f"Testing on {', '.join(backends)}; each prints its results when it is done.", flush=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         running = {
             pool.submit(run, backend, part): f"{backend} {' '.join(part)}"
-            for part in ([arguments] if arguments else PARTS)
+            for part in parts
             for backend in backends
         }
         for future in concurrent.futures.as_completed(running):

@@ -1,5 +1,6 @@
 import keras
 import pytest
+from zoo import EACH_KIND
 
 from keras_aevae._requirements import installed_backends
 
@@ -20,6 +21,23 @@ ONLY = {
     "engine/test_tensorflow_graph.py": {"tensorflow"},
 }
 collect_ignore = [path for path, own in ONLY.items() if keras.backend.backend() not in own]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="with all variants: hours, not minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out variants of a kind in the tests that are marked `each_kind`, without `--long`."""
+    if config.getoption("--long"):
+        return
+    left = [
+        item
+        for item in items
+        if item.get_closest_marker("each_kind") and item.callspec.params["row"] not in EACH_KIND
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 def jax_gradient(f, arrays):

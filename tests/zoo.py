@@ -225,6 +225,17 @@ TABLES = {
 # Of each class the first row, for what depends little on the settings and takes long.
 ONE_EACH = list({row.cls: name for name, row in reversed(ZOO.items())}.values())
 
+# Of each kind: these, and those whose codes, networks or priors are of another kind.
+EACH_KIND = {
+    *ONE_EACH,
+    *TABLES,
+    "VAE, grid of codes",
+    "VAE, mixture prior",
+    "VAE, a decoder that sees x",
+    "VAE, a code of two parts",
+    "VAE, inverse autoregressive flow",
+}
+
 
 def row_of(name):
     return ZOO[name] if name in ZOO else TABLES[name]
