@@ -2,7 +2,14 @@
 
 from keras_aevae.hub.load import load
 from keras_aevae.hub.save import save
-from keras_aevae.hub.store import Presets, check_free, is_preset, preset_names, read_metadata, resolve
+from keras_aevae.hub.store import (
+    Presets,
+    check_free,
+    is_preset,
+    preset_names,
+    read_metadata,
+    resolve,
+)
 
 __all__ = [
     "Presets",

@@ -41,7 +41,13 @@ def load(cls, preset, load_weights=True, overrides=None):
     if load_weights:
         check_sha256(directory / WEIGHTS, metadata.get("weights_sha256"))
     # An argument that the caller chose is no damage: its error is shown as it is.
-    damage = (AttributeError, IndexError, KeyError, TypeError, *(() if overrides else (ValueError,)))
+    damage = (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        *(() if overrides else (ValueError,)),
+    )
     try:
         with ONE_AT_A_TIME, no_random_starts() if load_weights else contextlib.nullcontext():
             model = found.from_config({**config["config"], **(overrides or {})})
@@ -55,8 +61,8 @@ def load(cls, preset, load_weights=True, overrides=None):
         except (KeyError, OSError, ValueError) as error:
             why = str(error).partition("\n")[0]
             raise ValueError(
-                f"The preset is damaged, or the arguments change its shapes: '{directory / WEIGHTS}' "
-                f"doesn't hold the weights of this {found.__name__} ({why}). Received: "
+                "The preset is damaged, or the arguments change its shapes: "
+                f"'{directory / WEIGHTS}' doesn't hold the weights of this {found.__name__} ({why}). Received: "
                 f"{', '.join(overrides or ()) or 'no arguments'}."
             ) from error
     return model
