@@ -9,6 +9,7 @@ ONLY = {
     "latent/test_arguments.py": ONE,
     "latent/test_claims.py": ONE,
     "latent/test_clusters_and_anomalies.py": ONE,
+    "latent/test_collapse.py": ONE,
     "latent/test_disentanglement.py": ONE,
     "latent/test_invariances.py": ONE,
     "latent/test_memory.py": ONE,

@@ -62,8 +62,8 @@ def load(cls, preset, load_weights=True, overrides=None):
             why = str(error).partition("\n")[0]
             raise ValueError(
                 "The preset is damaged, or the arguments change its shapes: "
-                f"'{directory / WEIGHTS}' doesn't hold the weights of this {found.__name__} ({why}). Received: "
-                f"{', '.join(overrides or ()) or 'no arguments'}."
+                f"'{directory / WEIGHTS}' doesn't hold the weights of this {found.__name__} "
+                f"({why}). Received: {', '.join(overrides or ()) or 'no arguments'}."
             ) from error
     return model
 

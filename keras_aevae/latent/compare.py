@@ -198,7 +198,7 @@ def measure(observed, part, tell):
         if np.isfinite(value):
             found[key] = value
         else:
-            missing[key] = f"it came out as {value}"
+            missing[key] = "it came out as no finite number"
     return found, missing
 
 
