@@ -79,7 +79,7 @@ def check_known(name):
             return text
     raise ValueError(
         "Unknown `models`: each must be a recipe, a preset or the folder of one. Received: "
-        f"{text!r}. {nearest(text, [*MODELS, *Autoencoder.presets])}"
+        f"models={text!r}. {nearest(text, [*MODELS, *Autoencoder.presets])}"
     )
 
 

@@ -49,7 +49,7 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
     numbers = latent.summary(vae, x_train, x_test)
     ```
     """
-    check_model(model, x_train=x_train, x_test=x_test)
+    check_model(model, "evaluate_terms", x_train=x_train, x_test=x_test)
     settings = {"batch_size": batch_size, "verbose": verbose}
     train = model.evaluate_terms(x_train, **settings)
     test = model.evaluate_terms(x_test, **settings)

@@ -5,8 +5,6 @@ import collections
 import keras
 import numpy as np
 
-from keras_aevae.models import Autoencoder
-
 
 def as_array(name, value, wanted, remedy=""):
     """Return `value` as an array of numbers, else raise an error: `name` must be `wanted`."""
@@ -53,10 +51,10 @@ def check_finite(name, array, remedy=""):
     return array
 
 
-def check_model(model, **data):
-    """Raise an error unless `model` is one of keras_aevae, and none of the `data` is missing or a
-    model."""
-    if not isinstance(model, Autoencoder):
+def check_model(model, verb, **data):
+    """Raise an error unless `model` has the method `verb`, as the models of keras_aevae have, and
+    none of the `data` is missing or a model."""
+    if isinstance(model, str) or not hasattr(model, verb):
         raise ValueError(
             "`model` must be a trained model of keras_aevae, such as a VAE: it is the first "
             f"argument of this measure, and the data follow. Received: {received(model)}."
@@ -64,8 +62,8 @@ def check_model(model, **data):
     for name, x in data.items():
         if x is None or isinstance(x, (str, bytes, dict, int, float, keras.Layer)):
             raise ValueError(
-                f"`{name}` must be data, such as an array of shape (n, *data_shape), here "
-                f"{(None, *model.data_shape)}. Received: {received(x)}."
+                f"`{name}` must be data that the model takes, such as an array of shape "
+                f"(n, *data_shape). Received: {received(x)}."
             )
 
 
@@ -85,6 +83,8 @@ def check_labels(name, labels, shape=None):
             f"`{name}` must have shape (n,), one for each code. Received: {name} of shape "
             f"{array.shape} beside {shape[0]} codes."
         )
+    if array.dtype.kind in "US" and isinstance(labels, (list, tuple)):
+        array = np.array(labels, object)  # NumPy has made strings of all
     if array.dtype.kind == "O":
         array = of_one_kind(name, array)
     if array.dtype.kind == "S":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.latent.measures._arrays import received
+from keras_aevae.latent.measures._arrays import check_model, received
 
 # The number of images that are rendered and encoded at a time.
 AT_A_TIME = 8192
@@ -12,11 +12,7 @@ AT_A_TIME = 8192
 def check_sources(model, dataset, **sizes):
     """Raise an error unless `model` encodes images, `dataset` makes images from factors, as
     `DSprites` does, and the `sizes` are positive integers."""
-    if isinstance(model, str) or not hasattr(model, "encode"):
-        raise ValueError(
-            "`model` must be a model, with a method `encode` from images to codes. Received: "
-            f"{received(model)}."
-        )
+    check_model(model, "encode")
     wanted = ("sample_factors", "render", "factor_sizes")
     missing = [name for name in wanted if not hasattr(dataset, name)]
     if missing:

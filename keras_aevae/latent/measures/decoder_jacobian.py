@@ -49,7 +49,7 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2, verbose=0):
     steepest = latent.decoder_jacobian_spectrum(ae, ae.encode(x_test[:20]))[:, 0]
     ```
     """
-    check_model(model)
+    check_model(model, "decode")
     if model.condition_dim:
         raise ValueError(
             "`model` must decode a code alone, since there is no condition to decode it with. "

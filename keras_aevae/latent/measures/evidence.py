@@ -32,7 +32,7 @@ def kl(model, x, *, batch_size=128, verbose=0):
     nats = latent.kl(vae, x_test)
     ```
     """
-    check_model(model, x=x)
+    check_model(model, "kl_to_prior", x=x)
     model.check_stores("kl", "distribution")
     inputs = model.check_inputs(x, support=model.likelihood.support)
     return mean(model.run(model.kl_to_prior, inputs, batch_size=batch_size, verbose=verbose))
@@ -67,7 +67,7 @@ def elbo(model, x, *, batch_size=128, verbose=0):
     bound = latent.elbo(vae, x_test)
     ```
     """
-    check_model(model, x=x)
+    check_model(model, "elbo", x=x)
     return mean(model.elbo(x, batch_size=batch_size, verbose=verbose))
 
 
@@ -100,5 +100,5 @@ def log_likelihood(model, x, num_samples=100, *, batch_size=128, verbose=0):
     nats = latent.log_likelihood(vae, x_test, num_samples=100)
     ```
     """
-    check_model(model, x=x)
+    check_model(model, "log_likelihood", x=x)
     return mean(model.log_likelihood(x, num_samples, batch_size=batch_size, verbose=verbose))

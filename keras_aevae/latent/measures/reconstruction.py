@@ -35,7 +35,7 @@ def reconstruction_error(model, x, *, batch_size=128, verbose=0):
     nats = latent.reconstruction_error(vae, x_test)
     ```
     """
-    check_model(model, x=x)
+    check_model(model, "evaluate_terms", x=x)
     terms = model.evaluate_terms(x, batch_size=batch_size, verbose=verbose)
     return mean(terms["reconstruction"])
 
@@ -66,7 +66,7 @@ def mean_squared_error(model, x, *, batch_size=128, verbose=0):
     error = latent.mean_squared_error(ae, x_test)
     ```
     """
-    check_model(model, x=x)
+    check_model(model, "reconstruct", x=x)
     reconstruction = model.reconstruct(x, batch_size=batch_size, verbose=verbose)
     target = x[0] if isinstance(x, tuple) else x
     return mean(np.square(reconstruction - np.asarray(target, "float32")))
