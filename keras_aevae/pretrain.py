@@ -160,6 +160,8 @@ def check_same_recipe(recipe, backup):
             f"is kept. Received: '{backup}', which holds no such run. Choose another directory, or "
             "rename that one."
         )
+    if not (backup / STATE).exists():  # it was killed before its first epoch was over
+        return False
     wanted = json.loads(text_of(recipe))
     if found != wanted:
         differences = ", ".join(
