@@ -56,7 +56,7 @@ def models_of(models, dataset, binarized, **training):
         "num_train": max(sizes, default=None),
         "binarized": usual[0].binarized if binarized is None else bool(binarized),
     }
-    seeds = check_seeds(training.pop("seeds"))
+    seeds = check_seeds(training.pop("seeds", None))
     changes = {
         name: check_positive_integer(name, value)
         for name, value in training.items()
