@@ -78,12 +78,29 @@ def check_shape(name, value):
 
 
 def nearest(name, valid):
-    """Return a text that lists the valid names nearest to `name`, or all if none is near."""
+    """Return a text that lists the valid names nearest to `name`, or all if none is near.
+
+    Letters count, not their case, nor what separates words: "VAE-Conv MNIST" is near to
+    "vae_conv_mnist" alone.
+    """
     valid = sorted(valid)
-    close = difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5)
+    letters = {one: letters_of(one) for one in valid}
+    wanted = letters_of(name) if isinstance(name, str) else ""
+    close = [one for one in valid if letters[one] == wanted]
+    if not close and len(wanted) > 2:  # the beginning of a few
+        begun = [one for one in valid if letters[one].startswith(wanted)]
+        close = begun if len(begun) <= 3 else []
+    if not close and wanted:
+        found = difflib.get_close_matches(wanted, set(letters.values()), n=3, cutoff=0.5)
+        close = [one for each in found for one in valid if letters[one] == each]
     if close:
         return f"Did you mean: {', '.join(close)}?"
     return f"Valid: {', '.join(valid) or 'none'}."
+
+
+def letters_of(name):
+    """Return the letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, str(name).casefold()))
 
 
 def check_name(argument, value, valid):

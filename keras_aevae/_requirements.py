@@ -35,7 +35,19 @@ def choose_backend(installed):
 
 
 def check_requirements():
-    """Import Keras, or raise an ImportError that says what to install or to set."""
+    """Import Keras, or raise an ImportError that says what to install or to set.
+
+    The command line, which imports this package before it can catch anything, ends with that line.
+    """
+    try:
+        load_keras()
+    except ImportError as error:
+        if pathlib.Path(sys.argv[0]).stem == "keras-aevae":
+            sys.exit(f"Error: {' '.join(str(error).split())}")
+        raise
+
+
+def load_keras():
     installed = installed_backends()
     if not installed:
         raise ImportError(
@@ -45,7 +57,7 @@ def check_requirements():
     choose_backend(installed)
     try:
         import keras
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # the latter of an unknown backend
         raise ImportError(
             f"Keras could not load its backend ({os.environ.get('KERAS_BACKEND')}): {error}. "
             f"Installed here: {', '.join(installed)}. Choose one before importing Keras, such as "

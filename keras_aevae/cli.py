@@ -1,27 +1,89 @@
 """The command line: parse, call the library, print."""
 
+import importlib.util
 import pathlib
+import sys
 
 import click
 
 from keras_aevae import recipes
+from keras_aevae._checks import nearest
 
 MODELS, DATASETS = tuple(recipes.MODELS), tuple(recipes.DEFAULTS)
+# Errors that a user can do something about. Others are faults of the library: they are shown with
+# their traceback.
+ERRORS = (ValueError, ImportError, OSError, RuntimeError, MemoryError, ArithmeticError)
 
 
 class Commands(click.Group):
-    """Commands whose usage errors are printed as one line, not as a traceback."""
+    """Commands whose errors are printed as one line, not as a traceback.
+
+    The exit code is 2 if the command line was wrong, and 1 if something else was.
+    """
+
+    def main(self, *arguments, standalone_mode=True, **settings):
+        if not standalone_mode:
+            return super().main(*arguments, standalone_mode=False, **settings)
+        try:
+            sys.exit(super().main(*arguments, standalone_mode=False, **settings) or 0)
+        except click.ClickException as error:
+            # Keras sets words of its errors in bold, on several lines.
+            line = " ".join(click.unstyle(error.format_message()).split())
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                line += f" Try: {error.ctx.command_path} --help"
+            click.echo(f"Error: {line}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("Aborted!", err=True)
+            sys.exit(1)
 
     def invoke(self, context):
         try:
-            return super().invoke(context)
-        except (ValueError, ImportError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            super().invoke(context)
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):  # Click's, and no errors
+            raise
+        except ERRORS as error:
+            raise click.ClickException(str(error) or type(error).__name__) from error
+
+    def resolve_command(self, context, arguments):
+        if self.get_command(context, arguments[0]) is None and arguments[0][:1] != "-":
+            known = nearest(arguments[0], self.list_commands(context))
+            raise click.UsageError(f"Unknown command. Received: {arguments[0]!r}. {known}", context)
+        return super().resolve_command(context, arguments)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+class Name(click.Choice):
+    """One of several names of a `kind`; an error lists the nearest ones."""
+
+    def __init__(self, kind, choices):
+        super().__init__(choices)
+        self.kind = kind
+
+    def convert(self, value, parameter, context):
+        if value not in self.choices:
+            known = nearest(value, self.choices)
+            raise click.UsageError(f"Unknown {self.kind}. Received: {value!r}. {known}", context)
+        return value
+
+    def get_missing_message(self, *_, **__):
+        return nearest(None, self.choices)
+
+
+overwriting = click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace what this command has written there before, and nothing else.",
+)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="keras_aevae")
-def main():
+@click.pass_context
+def main(context):
     """Autoencoders, VAEs and their kin for Keras 3.
 
     Start with: keras-aevae compare
@@ -29,16 +91,23 @@ def main():
     KERAS_BACKEND=jax, tensorflow or torch chooses the backend. Without it, Keras's own settings are
     used, or an installed backend.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @main.command()
 @click.argument("models", nargs=-1)
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=Name("dataset", DATASETS),
     help="By default the presets'; else digits.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="By default the recipe's.")
+@click.option(
+    "--latent-dim",
+    type=click.IntRange(1),
+    help="Latent dimensions of the models to train. By default the recipe's.",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -60,12 +129,13 @@ def main():
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path),
     default="report.html",
     show_default=True,
+    metavar="PATH",
     help="Where to write the report; its numbers go beside it, as JSON.",
 )
-def compare(models, seeds, betas, out, **settings):
+@overwriting
+def compare(models, seeds, betas, out, overwrite, **settings):
     """Measure how the latent spaces of MODELS differ: recipes that are trained on the same data, or
     presets. By default an AE and a VAE.
 
@@ -75,9 +145,11 @@ def compare(models, seeds, betas, out, **settings):
     keras-aevae compare ae_conv_mnist vae_conv_mnist
     """
     from keras_aevae.latent import compare
-    from keras_aevae.latent.comparison import report_path
+    from keras_aevae.latent.comparison import check_report
 
-    report_path(out).parent.mkdir(parents=True, exist_ok=True)  # before minutes of work
+    # Before minutes of work
+    check_report(out, overwrite)
+    check_installed("jinja2", "matplotlib", "sklearn")
     models = models or ("ae", "vae")
     if seeds is None and any(model in MODELS for model in models):
         seeds = 5
@@ -97,19 +169,25 @@ def compare(models, seeds, betas, out, **settings):
 
 
 @main.command()
-@click.argument("model", type=click.Choice(MODELS))
-@click.argument("dataset", type=click.Choice(DATASETS))
+@click.argument("model", type=Name("model", MODELS))
+@click.argument("dataset", type=Name("dataset", DATASETS))
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, file_okay=False),
-    help="The preset's folder.  [default: MODEL_NETWORK_DATASET]",
+    metavar="FOLDER",
+    help="The preset's folder, new or empty.  [default: MODEL_NETWORK_DATASET]",
 )
+@overwriting
 @click.option(
     "--epochs",
     type=click.IntRange(1),
     help="By default the recipe's. A VQ-VAE's prior keeps its own number.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--latent-dim",
+    type=click.IntRange(1),
+    help="Number of latent dimensions. By default the recipe's.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
     "--num-samples",
     type=click.IntRange(1),
@@ -117,21 +195,22 @@ def compare(models, seeds, betas, out, **settings):
     show_default=True,
     help="Importance samples of the test log-likelihood; an AE and a VQ-VAE have none.",
 )
-def train(model, dataset, out, epochs, seed, num_samples):
+def train(model, dataset, out, overwrite, num_samples, **changes):
     """Train MODEL on DATASET by its recipe, measure it, and write a preset.
 
     To resume an interrupted run from its last epoch, give the same command again.
     """
     from keras_aevae.pretrain import pretrain
 
-    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    changes = {name: value for name, value in changes.items() if value is not None}
     chosen = recipes.recipe(model, dataset, **changes)
-    directory = out or pathlib.Path(chosen.name)
-    _, metadata = pretrain(chosen, directory, num_samples=num_samples)
+    directory = chosen.name if out is None else out
+    _, metadata = pretrain(chosen, directory, overwrite=overwrite, num_samples=num_samples)
     for name, value in metadata["measured"].items():
         click.echo(f"{name:30} {value:12.6g}")
     # The whole path: a bare name would mean the shipped preset of that name.
-    click.echo(f"\nWrote a preset. Load it: Autoencoder.from_preset({str(directory.resolve())!r})")
+    directory = pathlib.Path(directory).expanduser().resolve()
+    click.echo(f"\nWrote a preset. Load it: Autoencoder.from_preset({str(directory)!r})")
 
 
 @main.command()
@@ -150,6 +229,16 @@ def presets():
         )
         numbered = ", ".join(map(str, versions[name]))
         click.echo(f"{name}  (version {numbered}; {size:.2f} MiB)\n    {numbers}")
+
+
+def check_installed(*packages):
+    """Raise an error if a package is missing that is needed only at the end."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        names = " ".join("scikit-learn" if name == "sklearn" else name for name in missing)
+        raise ImportError(
+            f"A report needs packages that aren't installed. Run: pip install {names}"
+        )
 
 
 def epoch_bar():

@@ -5,18 +5,28 @@ import datetime
 import json
 import os
 import platform
-import shutil
 import time
-from pathlib import Path
 
 import keras
 
 from keras_aevae import datasets, latent, recipes
-from keras_aevae.latent.classifier import EPOCHS, NUM_TRAIN, train_classifier
+from keras_aevae._paths import check_folder
+from keras_aevae.hub import check_free, is_preset
+from keras_aevae.latent.classifier import EPOCHS, NUM_TRAIN, Classifier, train_classifier
+
+# The state of an unfinished run: a folder in that of the preset, and the files in it.
+BACKUP, STATE, RECIPE, SECONDS = "backup", "latest.weights.h5", "recipe.json", "seconds"
 
 
 def pretrain(
-    recipe, directory, *, num_samples=1000, callbacks=(), verbose=1, steps_per_execution=1
+    recipe,
+    directory,
+    *,
+    overwrite=False,
+    num_samples=1000,
+    callbacks=(),
+    verbose=1,
+    steps_per_execution=1,
 ):
     """Train `recipe`, measure the model and save it as a preset in `directory`.
 
@@ -26,26 +36,41 @@ def pretrain(
 
     Args:
         recipe: a `keras_aevae.recipes.Recipe`.
-        directory: the preset's folder, such as "presets/vae_mlp_digits/1".
+        directory: the preset's folder, such as "presets/vae_mlp_digits/1": a new one, an empty one,
+            or one with an interrupted run of the same recipe.
+        overwrite: whether `directory` may hold something else. A preset in it is replaced when the
+            new one is trained; all other files stay as they are.
         num_samples: number of importance samples of the test log-likelihood.
         callbacks, verbose: as for `fit`; `verbose` also holds for measuring.
         steps_per_execution: as for `Recipe.train`. Many small steps run faster with 20.
 
     Returns:
         The model and the metadata that were saved.
+
+    Raises:
+        ValueError: before any training, if `directory` can't be written to, or holds something
+            that may not be replaced; the message names it.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    backup = directory / "backup"
-    backup.mkdir(exist_ok=True)
-    check_same_recipe(recipe, backup / "recipe.json")
-    clock = Clock(backup / "seconds")
-    model = recipe.train(
-        callbacks=[*callbacks, clock],
-        verbose=verbose,
-        backup=backup / "latest.weights.h5",
-        steps_per_execution=steps_per_execution,
-    )
+    directory = check_folder("directory", directory)
+    check_free(directory, recipes.MODELS[recipe.model])
+    backup = directory / BACKUP
+    check_contents(directory, resumes=check_same_recipe(recipe, backup), overwrite=overwrite)
+    made = [folder for folder in (backup, *backup.parents) if not folder.exists()]
+    backup.mkdir(parents=True, exist_ok=True)
+    write(backup / RECIPE, text_of(recipe))
+    clock = Clock(backup / SECONDS)
+    try:
+        model = recipe.train(
+            callbacks=[*callbacks, clock],
+            verbose=verbose,
+            backup=backup / STATE,
+            steps_per_execution=steps_per_execution,
+        )
+    except BaseException:
+        if not (backup / STATE).exists():  # there is nothing to resume
+            remove_backup(backup)
+            remove_empty(made)
+        raise
     train, test = recipe.inputs()
     metadata = {
         "recipe": dataclasses.asdict(recipe),
@@ -54,7 +79,7 @@ def pretrain(
     }
     text = card(recipe.name, f"\n{recipe.note}\n" if recipe.note else "", metadata)
     model.save_to_preset(directory, card=text, metadata=metadata)
-    shutil.rmtree(backup)
+    remove_backup(backup)
     return model, metadata
 
 
@@ -66,6 +91,7 @@ def pretrain_classifier(dataset, directory, *, seed=0, verbose=1):
     Returns:
         The model and the metadata that were saved.
     """
+    check_free(check_folder("directory", directory), Classifier)
     start = time.perf_counter()
     model = train_classifier(dataset, seed=seed, verbose=verbose)
     seconds = time.perf_counter() - start
@@ -100,31 +126,96 @@ def training(seconds, command):
 
 def command(recipe, num_samples):
     """Return the command, or the call, that makes the same preset again."""
-    shipped = recipes.recipe(recipe.model, recipe.dataset, epochs=recipe.epochs, seed=recipe.seed)
-    if recipe != shipped:
+    shipped = recipes.recipe(recipe.model, recipe.dataset)
+    own = {"epochs": recipe.epochs, "seed": recipe.seed}
+    latent_dim = ""
+    if recipe.latent_dim != shipped.latent_dim:
+        own["latent_dim"] = recipe.latent_dim
+        latent_dim = f"--latent-dim {recipe.latent_dim} "
+    if recipe != dataclasses.replace(shipped, **own):
         return f"pretrain({recipe!r}, DIRECTORY, num_samples={num_samples})"
     return (
         f"KERAS_BACKEND={keras.backend.backend()} keras-aevae train {recipe.model} "
-        f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} "
+        f"{recipe.dataset} --epochs {recipe.epochs} --seed {recipe.seed} {latent_dim}"
         f"--num-samples {num_samples} --out DIRECTORY"
     )
 
 
-def check_same_recipe(recipe, path):
-    """Write `recipe` to `path`; raise an error if an interrupted run of another recipe wrote it."""
-    text = json.dumps(dataclasses.asdict(recipe) | {"backend": keras.backend.backend()})
-    if path.exists() and path.read_text() != text:
+def check_same_recipe(recipe, backup):
+    """Return whether the folder `backup` holds an interrupted run, which must be one of `recipe`;
+    raise an error if it is one of another recipe, or if the folder isn't ours."""
+    if not os.path.lexists(backup):
+        return False
+    try:
+        found = json.loads((backup / RECIPE).read_text(encoding="utf-8"))
+        names = {field.name for field in dataclasses.fields(recipes.Recipe)} | {"backend"}
+        own = isinstance(found, dict) and {"model", "dataset", "backend"} <= set(found) <= names
+    except (OSError, ValueError, TypeError):
+        own = False
+    if not own:
+        if backup.is_dir() and not any(backup.iterdir()):
+            return False
         raise ValueError(
-            f"`directory` holds an interrupted run of another recipe: '{path.parent}'. Remove that "
-            "folder, or choose another directory."
+            f"`directory` must have no '{BACKUP}' of yours, where the state of an interrupted run "
+            f"is kept. Received: '{backup}', which holds no such run. Choose another directory, or "
+            "rename that one."
         )
-    write(path, text)
+    if not (backup / STATE).exists():  # it was killed before its first epoch was over
+        return False
+    wanted = json.loads(text_of(recipe))
+    if found != wanted:
+        differences = ", ".join(
+            f"{name}={found.get(name)!r} there and {wanted.get(name)!r} here"
+            for name in sorted(found.keys() | wanted.keys())
+            if found.get(name) != wanted.get(name)
+        )
+        raise ValueError(
+            f"`directory` holds an interrupted run of another recipe: '{backup}'. Received: "
+            f"{differences}. Give the same settings to resume it, remove that folder, or choose "
+            "another directory."
+        )
+    return True
+
+
+def check_contents(directory, resumes, overwrite):
+    """Raise if `directory` holds anything, unless an interrupted run is resumed in it or it may be
+    overwritten."""
+    if resumes or overwrite or not directory.exists():
+        return
+    held = sorted(path.name for path in directory.iterdir() if path.name != BACKUP)
+    if held:
+        shown = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
+        does = "replaces the preset in it" if is_preset(directory) else "writes a preset into it"
+        raise ValueError(
+            "`directory` must be new or empty. Received: "
+            f"'{directory}', which holds {shown}. Choose another directory. overwrite=True (on the "
+            f"command line --overwrite) {does}, and leaves all other files alone."
+        )
+
+
+def text_of(recipe):
+    return json.dumps(dataclasses.asdict(recipe) | {"backend": keras.backend.backend()})
+
+
+def remove_backup(backup):
+    """Remove what an interrupted run keeps in the folder `backup`, and the folder if that was
+    all."""
+    texts = [name for text in (SECONDS, RECIPE) for name in (f"{text}.new", text)]
+    for name in ("new.weights.h5", STATE, *texts):  # the first while `Backup` writes
+        (backup / name).unlink(missing_ok=True)
+    remove_empty([backup])
+
+
+def remove_empty(folders):
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def write(path, text):
     """Write a file completely or not at all, even if the process is killed."""
     new = path.with_name(f"{path.name}.new")
-    new.write_text(text)
+    new.write_text(text, encoding="utf-8")
     new.replace(path)
 
 

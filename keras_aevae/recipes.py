@@ -10,7 +10,7 @@ import itertools
 import keras
 
 from keras_aevae import datasets
-from keras_aevae._checks import check_name
+from keras_aevae._checks import check_name, check_positive_integer, check_seed, nearest
 from keras_aevae.distributions import get_likelihood
 from keras_aevae.engine.backup import Backup
 from keras_aevae.engine.optimizers import optimizers
@@ -301,6 +301,17 @@ def recipe(model, dataset="digits", **changes):
     """
     check_name("model", model, MODELS)
     check_name("dataset", dataset, DEFAULTS)
+    fields = {field.name for field in dataclasses.fields(Recipe)} - {"model", "dataset"}
+    for name in changes:
+        if name not in fields:
+            raise ValueError(
+                f"Unknown field of a recipe. Received: {name}={changes[name]!r}. "
+                f"{nearest(name, fields)}"
+            )
+    for name in {"latent_dim", "epochs", "batch_size"} & set(changes):
+        check_positive_integer(name, changes[name])
+    if "seed" in changes:
+        check_seed(changes["seed"])
     if MODELS[model] is ConditionalVAE and (model, dataset) not in OWN:
         raise ValueError(
             f"There is no recipe of {model!r} for {dataset!r}, which has factors in place of "

@@ -7,8 +7,10 @@ from keras_aevae._requirements import installed_backends
 # What is made for some backends only; and what asks none, once.
 ONE = {installed_backends()[0]}
 ONLY = {
+    "latent/test_arguments.py": ONE,
     "latent/test_claims.py": ONE,
     "latent/test_clusters_and_anomalies.py": ONE,
+    "latent/test_collapse.py": ONE,
     "latent/test_disentanglement.py": ONE,
     "latent/test_invariances.py": ONE,
     "latent/test_memory.py": ONE,

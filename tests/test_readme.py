@@ -1,4 +1,5 @@
-"""The README's Python snippets run as they stand, and give what their comments say."""
+"""The Python snippets of the README and of docs/loss.md run as they stand, and give what their
+comments say."""
 
 import re
 from pathlib import Path
@@ -9,17 +10,34 @@ from snippets import run
 import keras_aevae as ka
 
 ROOT = Path(__file__).parents[1]
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.splitlines()[-1][:30])
-def test_readme(snippet, tmp_path, monkeypatch):
+def snippets(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    found = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    return [pytest.param(path, one, id=f"{path}: {one.splitlines()[-1][:30]}") for one in found]
+
+
+SNIPPETS = {path: snippets(path) for path in ("README.md", "docs/loss.md")}
+
+
+@pytest.mark.parametrize("path, snippet", [one for some in SNIPPETS.values() for one in some])
+def test_snippets(path, snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(snippet, "README.md")
+    run(snippet, path)
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) >= 7
+    assert len(SNIPPETS["README.md"]) >= 7 and len(SNIPPETS["docs/loss.md"]) == 4
+
+
+def test_linked_pages_and_their_headings_are_there():
+    for page, heading in re.findall(
+        r"\]\((docs/\w+\.md)#?([\w-]*)\)", (ROOT / "README.md").read_text()
+    ):
+        titles = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), flags=re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+        assert not heading or heading in anchors, f"{page}#{heading}"
 
 
 def preset_row(name, metadata):

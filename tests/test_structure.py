@@ -171,7 +171,7 @@ def test_what_counts_as_private(source, wrong):
 # Imports point one way.
 
 LEVELS = [
-    ["_checks", "_requirements"],
+    ["_checks", "_paths", "_requirements"],
     ["engine"],
     ["datasets", "hub"],
     ["objectives", "layers", "networks", "distributions"],
@@ -248,7 +248,7 @@ def test_every_room_has_a_level():
 def against_the_order(a, b):
     """Whether the room `a` may not import the room `b`."""
     if a in APART:
-        return b not in (a, "engine", "_checks", "_requirements")
+        return b not in (a, "engine", "_checks", "_paths", "_requirements")
     if b in APART and a != b:
         return LEVEL_OF[a] < LEVEL_OF["models"]
     return LEVEL_OF[a] < LEVEL_OF[b]

@@ -2,6 +2,22 @@
 
 from keras_aevae.hub.load import load
 from keras_aevae.hub.save import save
-from keras_aevae.hub.store import Presets, preset_names, read_metadata, resolve
+from keras_aevae.hub.store import (
+    Presets,
+    check_free,
+    is_preset,
+    preset_names,
+    read_metadata,
+    resolve,
+)
 
-__all__ = ["Presets", "load", "preset_names", "read_metadata", "resolve", "save"]
+__all__ = [
+    "Presets",
+    "check_free",
+    "is_preset",
+    "load",
+    "preset_names",
+    "read_metadata",
+    "resolve",
+    "save",
+]

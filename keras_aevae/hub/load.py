@@ -40,15 +40,31 @@ def load(cls, preset, load_weights=True, overrides=None):
             )
     if load_weights:
         check_sha256(directory / WEIGHTS, metadata.get("weights_sha256"))
+    # An argument that the caller chose is no damage: its error is shown as it is.
+    damage = (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        *(() if overrides else (ValueError,)),
+    )
     try:
         with ONE_AT_A_TIME, no_random_starts() if load_weights else contextlib.nullcontext():
             model = found.from_config({**config["config"], **(overrides or {})})
-    except (KeyError, TypeError) as error:
+    except damage as error:
         raise ValueError(
             f"The preset is damaged: '{directory / CONFIG}' makes no {found.__name__} ({error!r})."
         ) from error
     if load_weights:
-        model.load_weights(directory / WEIGHTS)
+        try:
+            model.load_weights(directory / WEIGHTS)
+        except (KeyError, OSError, ValueError) as error:
+            why = str(error).partition("\n")[0]
+            raise ValueError(
+                "The preset is damaged, or the arguments change its shapes: "
+                f"'{directory / WEIGHTS}' doesn't hold the weights of this {found.__name__} "
+                f"({why}). Received: {', '.join(overrides or ()) or 'no arguments'}."
+            ) from error
     return model
 
 

@@ -8,24 +8,26 @@ from pathlib import Path
 
 import keras
 
+from keras_aevae._paths import check_folder
 from keras_aevae.hub.allow_list import check_config
-from keras_aevae.hub.store import CARD, CONFIG, FORMAT, METADATA, WEIGHTS
+from keras_aevae.hub.store import CARD, CONFIG, FILES, FORMAT, METADATA, WEIGHTS, check_free
 
 
 def save(model, directory, card, metadata):
     """Write `model` to `directory`. See `Autoencoder.save_to_preset`.
 
-    All files are written next to it first and then moved into it, the metadata last, so an
-    interrupted save leaves no preset that loads.
+    All files are written in a folder of its own within it and then moved, the metadata last, so an
+    interrupted save leaves no preset that loads. Only files of a preset are replaced.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = check_folder("directory", directory)
+    check_free(directory, type(model))
     # A copy without the optimizer's state, which is twice the size of the weights.
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     config = without_training(keras.saving.serialize_keras_object(copy))
     check_config(config, directory / CONFIG)  # what could not be loaded is not saved
-    with tempfile.TemporaryDirectory(dir=directory.parent) as name:
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as name:
         made = Path(name)
         copy.save_weights(made / WEIGHTS)
         facts = {
@@ -43,7 +45,7 @@ def save(model, directory, card, metadata):
         (made / CARD).write_text(card, encoding="utf-8")
         (made / METADATA).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (directory / METADATA).unlink(missing_ok=True)
-        for file in (WEIGHTS, CONFIG, CARD, METADATA):
+        for file in FILES:
             os.replace(made / file, directory / file)
 
 

@@ -1,6 +1,7 @@
 """The places of presets: the shipped ones by name and version, directories, and hubs."""
 
 import json
+import os
 from pathlib import Path
 
 import keras
@@ -9,6 +10,9 @@ from keras_aevae._checks import nearest
 
 FORMAT = 1
 CONFIG, METADATA, WEIGHTS, CARD = "config.json", "metadata.json", "model.weights.h5", "card.md"
+# In the order in which they are written: the first shows whose the others are, and a preset without
+# the last doesn't load.
+FILES = CONFIG, WEIGHTS, CARD, METADATA
 
 
 def shipped():
@@ -30,12 +34,16 @@ def preset_names():
 
 def resolve(preset):
     """Return the directory of a name, a "name/version", a path, "hf://..." or "kaggle://..."."""
-    preset = str(preset)
+    preset = os.fspath(preset) if isinstance(preset, os.PathLike) else preset
+    if not isinstance(preset, str):
+        raise ValueError(
+            "`preset` must be a name, a directory, 'hf://user/repo' or 'kaggle://...'. Received: a "
+            f"{type(preset).__name__}. {nearest(None, preset_names())}"
+        )
     if preset.startswith("hf://"):
-        return Path(hub_client("huggingface_hub", "hf").snapshot_download(preset[len("hf://") :]))
+        return downloaded(preset, "huggingface_hub", "hf", "snapshot_download")
     if preset.startswith("kaggle://"):
-        client = hub_client("kagglehub", "kaggle")
-        return Path(client.model_download(preset[len("kaggle://") :]))
+        return downloaded(preset, "kagglehub", "kaggle", "model_download")
     names = preset_names()
     name, _, version = preset.partition("/")
     if name in names:
@@ -46,22 +54,66 @@ def resolve(preset):
                 f"Valid: {', '.join(f'{name}/{v}' for v in known)}."
             )
         return shipped() / name / (version or known[-1])
-    if Path(preset).is_dir():
-        return Path(preset)
+    path = Path(os.path.expanduser(preset))
+    if preset and path.is_dir():
+        return path
+    if preset and path.is_file():
+        raise ValueError(
+            "A preset must be a directory, made by `save_to_preset`. Received: the file "
+            f"'{preset}'. Give the directory that holds it; a model in a .keras file is loaded by "
+            "keras.saving.load_model."
+        )
     raise ValueError(
         f"Unknown preset: neither a shipped one nor a directory. Received: '{preset}'. "
         f"{nearest(name, names)}"
     )
 
 
-def hub_client(module, extra):
+def downloaded(preset, module, extra, function):
+    """Return the directory to which `function` of the hub's client `module` downloads a preset."""
     try:
-        return __import__(module)
+        client = __import__(module)
     except ImportError as error:
         raise ImportError(
             f"Presets from {extra}:// need the package {module}. "
             f"Run: pip install 'keras_aevae[{extra}]'"
         ) from error
+    try:
+        return Path(getattr(client, function)(preset.partition("://")[2]))
+    except Exception as error:  # the clients have many classes of errors, and no common one
+        raise RuntimeError(
+            f"The preset '{preset}' could not be downloaded. Check its name, that you may read it, "
+            f"and the network. {module} says: {type(error).__name__}: {error}"
+        ) from error
+
+
+def is_preset(directory):
+    """Return whether a preset in `directory` was written by `save`."""
+    try:
+        metadata = read_json(directory / METADATA)
+    except (ValueError, OSError):
+        return False
+    return {"format", "class", "weights_sha256"} <= set(metadata)
+
+
+def check_free(directory, cls):
+    """Raise unless a preset of a model of class `cls` can be written to `directory` without
+    replacing what isn't a preset's: its files may be those of a preset, also of one of that class
+    whose writing was interrupted."""
+    taken = [name for name in FILES if os.path.lexists(directory / name)]
+    if not taken or is_preset(directory):
+        return
+    if METADATA not in taken and CONFIG in taken:
+        try:
+            config = read_json(directory / CONFIG)
+        except (ValueError, OSError):
+            config = {}
+        if config.get("registered_name") == keras.saving.get_registered_name(cls):
+            return
+    raise ValueError(
+        "A preset is never written over files that aren't a preset's. Received: a directory that "
+        f"holds {', '.join(taken)}: '{directory}'. Choose another directory."
+    )
 
 
 def read_json(path):

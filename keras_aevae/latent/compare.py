@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import platform
+import shlex
 import time
 
 import keras
@@ -14,7 +15,7 @@ from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.noise import noise_states, start_noise
 from keras_aevae.latent.comparison import Comparison
 from keras_aevae.latent.data import Data
-from keras_aevae.latent.measures import kl, reconstruction_error
+from keras_aevae.latent.measures.reconstruction import mean
 from keras_aevae.latent.observations import Observations, Part
 from keras_aevae.latent.rows import ROWS
 from keras_aevae.latent.rows.sizes import sample_sizes
@@ -32,6 +33,7 @@ def compare(
     *,
     epochs=None,
     seeds=None,
+    latent_dim=None,
     betas=None,
     binarized=None,
     num_samples=100,
@@ -56,6 +58,7 @@ def compare(
         epochs: number of passes over the training data; by default the recipe's.
         seeds: number of runs of each recipe, with seeds 0, 1, ...; or a tuple of seeds. By default
             one run. Not for trained models.
+        latent_dim: number of latent dimensions of the models to train; by default the recipe's.
         betas: weights of the KL: one more VAE is trained with each, for the rate-distortion curve;
             () for none. By default 0.1, 0.3, 3 and 10 if a "vae" is trained.
         binarized: whether a named dataset is drawn as bits, as by `datasets.load`, for training and
@@ -87,7 +90,8 @@ def compare(
     """
     num_samples = check_positive_integer("num_samples", num_samples)
     start, usual = time.perf_counter(), binarized is None
-    trained, recipes, dataset, known = models_of(models, dataset, epochs, seeds, binarized)
+    training = {"epochs": epochs, "seeds": seeds, "latent_dim": latent_dim}
+    trained, recipes, dataset, known = models_of(models, dataset, binarized, **training)
     betas = check_betas(betas, recipes)
     data = Data.of(dataset, **known)
     check_shapes(trained, data.shape, dataset)
@@ -126,7 +130,9 @@ def compare(
         "seeds": sorted({r.seed for r in recipes}),
         "diverged": diverged,
         "seconds": {"training": training, "total": round(time.perf_counter() - start, 1)},
-        "command": command(models, data, recipes, betas, num_samples) if usual else None,
+        "command": command(models, data, recipes, betas, num_samples, latent_dim)
+        if usual
+        else None,
     }
     return Comparison(trained, replicates, left_out, data, found, curve, observations)
 
@@ -192,7 +198,7 @@ def measure(observed, part, tell):
         if np.isfinite(value):
             found[key] = value
         else:
-            missing[key] = f"it came out as {value}"
+            missing[key] = "it came out as no finite number"
     return found, missing
 
 
@@ -235,6 +241,8 @@ def alike(recipes):
 def train_beta(recipes, beta, settings):
     first = next((r for r in recipes if r.model == "vae"), recipes[0])
     changes = {"epochs": first.epochs, "seed": first.seed, "settings": {"beta": beta}}
+    if first.latent_dim != recipe(first.model, first.dataset).latent_dim:
+        changes["latent_dim"] = first.latent_dim
     return recipe("vae", first.dataset, **changes).train(**settings)
 
 
@@ -242,7 +250,11 @@ def rate_and_distortion(model, data, beta):
     """Return a point of the curve of Alemi et al. 2018, https://arxiv.org/abs/1711.00464, in
     nats."""
     terms = model.evaluate_terms(data.x_test, batch_size=512)
-    return {"beta": beta, "rate": kl(terms), "distortion": reconstruction_error(terms)}
+    return {
+        "beta": beta,
+        "rate": mean(terms["kl"]),
+        "distortion": mean(terms["reconstruction"]),
+    }
 
 
 def replicates_in_words(trained, parts):
@@ -268,7 +280,7 @@ def versions():
     return found
 
 
-def command(models, data, recipes, betas, num_samples):
+def command(models, data, recipes, betas, num_samples, latent_dim):
     """Return the command that gives the same numbers; None if a command isn't enough."""
     if isinstance(models, collections.abc.Mapping) or data.name is None:
         return None
@@ -280,5 +292,7 @@ def command(models, data, recipes, betas, num_samples):
         if seeds != list(range(len(seeds))) or len(epochs) > 1 or not (betas or usual):
             return None
         words += ["--epochs", epochs.pop(), "--seeds", len(seeds)]
+        if latent_dim is not None:
+            words += ["--latent-dim", latent_dim]
         words += [word for beta in betas if not usual for word in ("--beta", f"{beta:g}")]
-    return " ".join(map(str, [*words, "--num-samples", num_samples]))
+    return shlex.join(map(str, [*words, "--num-samples", num_samples]))

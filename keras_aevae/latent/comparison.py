@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
-import pathlib
 
 from keras_aevae._checks import check_name
+from keras_aevae._paths import check_file, expanded
 from keras_aevae.latent.claims import CLAIMS, RULE, judge, mean
 from keras_aevae.latent.rows import GROUPS, ROWS
 from keras_aevae.latent.words import written
 from keras_aevae.models import VAE, Autoencoder
+
+# In the head of each report: it tells a report from other pages.
+MARK = '<meta name="generator" content="keras_aevae">'
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -224,19 +227,22 @@ class Comparison:
 
         Args:
             path: the HTML file, or a folder in which `report.html` is written; it is made if it
-                doesn't exist.
+                doesn't exist. An earlier report there is replaced.
             verbose: 1 for a progress bar; pictures of large data take some seconds.
 
         Returns:
             `(html_path, json_path)`, two `pathlib.Path`.
+
+        Raises:
+            ValueError: before anything is drawn, if one of the two can't be written, or is a file
+                that isn't a report's.
         """
         from keras_aevae.latent.report import render  # here, as it loads matplotlib and jinja2
 
-        path = report_path(path)
+        path, numbers = check_report(path)
         html, text = render(self, verbose), json.dumps(self.to_dict(), indent=2, allow_nan=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, encoding="utf-8")
-        numbers = path.with_suffix(".json")
         numbers.write_text(text + "\n", encoding="utf-8")
         return path, numbers
 
@@ -250,13 +256,47 @@ def aligned(lines):
     )
 
 
-def report_path(path):
-    path = pathlib.Path(path)
-    if path.suffix == ".html":
-        return path
-    if path.suffix and not path.is_dir():
-        raise ValueError(
-            "`path` must be a file that ends in .html, or a folder. "
-            f"Received: path={str(path)!r}. Its numbers go to a .json file beside it."
-        )
-    return path / "report.html"
+def check_report(path, overwrite=True):
+    """Return the paths of a report and of its numbers, which both can be written; else raise.
+
+    Files that aren't a report's are never overwritten, and those of a report only if `overwrite`.
+    """
+    html = expanded("path", path)
+    if html.suffix.lower() != ".html" or html.is_dir():
+        if html.suffix and not html.is_dir():
+            raise ValueError(
+                "`path` must be a file that ends in .html, or a folder. "
+                f"Received: path={str(path)!r}. Its numbers go to a .json file beside it."
+            )
+        html = html / "report.html"
+    html = check_file("path", html)
+    numbers = check_file("path", html.with_suffix(".json"))
+    for file, ours in ((html, is_report), (numbers, is_numbers)):
+        if not file.exists():
+            continue
+        if not ours(file):
+            raise ValueError(
+                "`path` must not name a file that isn't a report's, nor one with such a .json file "
+                f"beside it, where the numbers go. Received: '{file}'. Choose another path."
+            )
+        if not overwrite:
+            raise ValueError(
+                f"`path` must be new. Received: '{file}', an earlier report. Choose another path, "
+                "or pass --overwrite."
+            )
+    return html, numbers
+
+
+def is_report(file):
+    """Return whether the file is a report's page."""
+    with file.open("rb") as opened:
+        return MARK.encode() in opened.read(4096)
+
+
+def is_numbers(file):
+    """Return whether the file holds a report's numbers."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"measures", "replicates", "left_out"} <= set(found)

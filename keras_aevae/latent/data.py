@@ -12,6 +12,7 @@ from keras_aevae.engine.inference import as_numpy, is_array
 from keras_aevae.latent import measures
 from keras_aevae.latent.classifier import Classifier
 from keras_aevae.latent.labels import CLASS_NAMES, classes
+from keras_aevae.latent.measures._arrays import check_labels
 from keras_aevae.latent.measures._values import spaced
 from keras_aevae.latent.measures.training_preference import preferences
 
@@ -61,13 +62,7 @@ class Data:
                 f"where y may be None. Received: a {type(data).__name__}."
             ) from error
         x, x_test = check_examples("x_train", x), check_examples("x_test", x_test)
-        labels = {"y_train": (x, y), "y_test": (x_test, y_test)}
-        for name, (of, given) in labels.items():
-            if given is not None and len(given) != len(of):
-                raise ValueError(
-                    f"`dataset` must hold a label for each example, or None. Received: {name} of "
-                    f"length {len(given)} beside {len(of)} examples."
-                )
+        y, y_test = labels_of("y_train", y, x), labels_of("y_test", y_test, x_test)
         if min(len(x), len(x_test)) < 2 or x.shape[1:] != x_test.shape[1:]:
             raise ValueError(
                 "`dataset` must hold 2 or more training and test examples of one shape. Received: "
@@ -76,7 +71,13 @@ class Data:
         if y is None or y_test is None:
             y = y_test = None
         else:
-            y, y_test = (np.asarray(labels) for labels in (y, y_test))
+            if y.shape[1:] != y_test.shape[1:] or (y.dtype.kind == "U") != (
+                y_test.dtype.kind == "U"
+            ):
+                raise ValueError(
+                    "`dataset` must hold labels of one kind. Received: y_train of shape "
+                    f"{y.shape}, {y.dtype}, and y_test of shape {y_test.shape}, {y_test.dtype}."
+                )
             if y.ndim == 2 and y.shape[1] == 1:  # a column, as some datasets give it
                 y, y_test = y[:, 0], y_test.reshape(-1)
             if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
@@ -211,6 +212,21 @@ class Data:
         what = self.labels() if between_classes else start
         keep = what[start] != what[end]
         return start[keep], end[keep]
+
+
+def labels_of(name, y, x):
+    """Return `y` as an array with a label, or some factors, for each of `x`, or None; else
+    raise."""
+    if y is None:
+        return None
+    y = check_labels(f"dataset: {name}", y)
+    if y.ndim not in (1, 2) or len(y) != len(x):
+        length = f"length {len(y)}" if y.ndim == 1 else f"shape {y.shape}"
+        raise ValueError(
+            "`dataset` must hold a label for each example, or None. Received: "
+            f"{name} of {length} beside {len(x)} examples."
+        )
+    return y
 
 
 def check_examples(name, x):

@@ -2,21 +2,24 @@
 
 import collections.abc
 import numbers
-import pathlib
+import os
 
 from keras_aevae import hub
-from keras_aevae._checks import check_name, check_number, check_positive_integer, check_seed
+from keras_aevae._checks import check_number, check_positive_integer, check_seed, nearest
 from keras_aevae.models import Autoencoder
 from keras_aevae.recipes import MODELS, recipe
 
 BETAS = (0.1, 0.3, 3.0, 10.0)  # besides 1, the VAE's own
 
 
-def models_of(models, dataset, epochs, seeds, binarized):
+def models_of(models, dataset, binarized, **training):
     """Return `(trained, recipes, dataset, known)`: trained models by name, the recipes to train,
-    the data, and the settings that are known of them."""
+    the data, and the settings that are known of them.
+
+    `training`: `epochs`, `seeds` and `latent_dim`, each of which is None by default.
+    """
     if isinstance(models, collections.abc.Mapping):
-        trained = check_trained(models, epochs, seeds)
+        trained = check_trained(models, training)
         dataset = "digits" if dataset is None else dataset
         return trained, [], dataset, {"binarized": bool(binarized)}
     listed = models if isinstance(models, (list, tuple)) else [models]
@@ -31,12 +34,11 @@ def models_of(models, dataset, epochs, seeds, binarized):
             f"dict of trained models. Received: models={models!r}. The dataset goes by its name: "
             "compare(dataset=...)."
         )
-    names = list(dict.fromkeys(models))
+    names = list(dict.fromkeys(map(check_known, models)))
     recipes_named = [name for name in names if name in MODELS]
     if not recipes_named:
-        return of_presets(names, dataset, epochs, seeds, binarized)
-    if unknown := [name for name in names if name not in MODELS]:
-        check_name("models", unknown[0], [*MODELS, *Autoencoder.presets])
+        return of_presets(names, dataset, binarized, training)
+    if len(recipes_named) < len(names):
         raise ValueError(
             "`models` must be recipes to train or presets that are trained, not both. Received: "
             f"models={tuple(names)!r}."
@@ -54,20 +56,40 @@ def models_of(models, dataset, epochs, seeds, binarized):
         "num_train": max(sizes, default=None),
         "binarized": usual[0].binarized if binarized is None else bool(binarized),
     }
-    changes = {} if epochs is None else {"epochs": check_positive_integer("epochs", epochs)}
+    seeds = check_seeds(training.pop("seeds", None))
+    changes = {
+        name: check_positive_integer(name, value)
+        for name, value in training.items()
+        if value is not None
+    }
     changes |= known
-    recipes = [recipe(n, dataset, seed=s, **changes) for s in check_seeds(seeds) for n in names]
+    recipes = [recipe(n, dataset, seed=s, **changes) for s in seeds for n in names]
     return {}, recipes, dataset, known
 
 
-def of_presets(names, dataset, epochs, seeds, binarized):
-    check_no_training(epochs=epochs, seeds=seeds)
+def check_known(name):
+    """Return `name` as a string if it is that of a recipe or a preset, or the place of a preset;
+    else raise."""
+    text = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if isinstance(text, str) and text:
+        known = [*MODELS, *hub.preset_names()]
+        if text in MODELS or text.partition("/")[0] in known:
+            return text
+        if text.startswith(("hf://", "kaggle://")) or os.path.isdir(os.path.expanduser(text)):
+            return text
+    raise ValueError(
+        "Unknown `models`: each must be a recipe, a preset or the folder of one. Received: "
+        f"models={text!r}. {nearest(text, [*MODELS, *Autoencoder.presets])}"
+    )
+
+
+def of_presets(names, dataset, binarized, training):
+    check_no_training(**training)
     made = {}
     for name in names:
-        if not str(name).startswith(("hf://", "kaggle://")) and not pathlib.Path(name).is_dir():
-            check_name("models", str(name).partition("/")[0], [*MODELS, *Autoencoder.presets])
-        made[name] = hub.read_metadata(name).get("recipe", {})
-    datasets = {one.get("dataset") for one in made.values()}
+        known = hub.read_metadata(name).get("recipe")
+        made[name] = known if isinstance(known, dict) else {}
+    datasets = {str(one["dataset"]) if "dataset" in one else None for one in made.values()}
     if dataset is None and len(datasets) > 1:
         raise ValueError(
             "`models` must be of one dataset. Received: "
@@ -122,7 +144,7 @@ def check_betas(betas, recipes):
     return betas
 
 
-def check_trained(models, epochs, seeds):
+def check_trained(models, training):
     runs = {k: list(m) if isinstance(m, (list, tuple)) else [m] for k, m in models.items()}
     wrong = {
         k: type(one).__name__ for k in models for one in runs[k] if not isinstance(one, Autoencoder)
@@ -132,7 +154,7 @@ def check_trained(models, epochs, seeds):
             "`models` must map names to trained models of keras_aevae.models, or to lists of them. "
             f"Received: models={wrong or models!r}."
         )
-    check_no_training(epochs=epochs, seeds=seeds)
+    check_no_training(**training)
     return runs
 
 

@@ -3,14 +3,12 @@
 from keras_aevae.latent.measures import (
     active_units,
     code_scale,
-    elbo,
     generalization_gap,
-    kl,
     log_likelihood,
     mean_squared_error,
     perplexity,
-    reconstruction_error,
 )
+from keras_aevae.latent.measures._arrays import check_model
 from keras_aevae.latent.measures.reconstruction import mean
 
 
@@ -51,6 +49,7 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
     numbers = latent.summary(vae, x_train, x_test)
     ```
     """
+    check_model(model, "evaluate_terms", x_train=x_train, x_test=x_test)
     settings = {"batch_size": batch_size, "verbose": verbose}
     train = model.evaluate_terms(x_train, **settings)
     test = model.evaluate_terms(x_test, **settings)
@@ -58,8 +57,8 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
     numbers = {
         "num_train": len(train["reconstruction"]),
         "num_test": len(test["reconstruction"]),
-        "train_reconstruction": reconstruction_error(train),
-        "test_reconstruction": reconstruction_error(test),
+        "train_reconstruction": mean(train["reconstruction"]),
+        "test_reconstruction": mean(test["reconstruction"]),
         "generalization_gap": gap,
         "generalization_gap_se": gap_se,
         "train_mse": mean_squared_error(model, x_train, **settings),
@@ -73,10 +72,10 @@ def summary(model, x_train, x_test, *, num_samples=100, batch_size=512, verbose=
             for x, terms in ((x_train, train), (x_test, test)):
                 terms["kl"] = model.run(model.kl_to_prior, model.check_inputs(x), **settings)
         numbers |= {
-            "train_kl": kl(train),
-            "test_kl": kl(test),
-            "train_elbo": elbo(train),
-            "test_elbo": elbo(test),
+            "train_kl": mean(train["kl"]),
+            "test_kl": mean(test["kl"]),
+            "train_elbo": -mean(train["reconstruction"]) - mean(train["kl"]),
+            "test_elbo": -mean(test["reconstruction"]) - mean(test["kl"]),
             "test_log_likelihood": log_likelihood(model, x_test, num_samples, **settings),
             "num_samples": num_samples,
         }

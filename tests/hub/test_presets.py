@@ -1,5 +1,6 @@
 """Presets: names, versions, overrides, and what happens to damaged or hostile ones."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -11,6 +12,9 @@ import pytest
 
 import keras_aevae as ka
 from keras_aevae import hub
+from keras_aevae.codes import get_code
+from keras_aevae.distributions import get_likelihood, get_prior
+from keras_aevae.recipes import recipe
 
 SHIPPED = {
     "ae_mlp_digits": ka.Autoencoder,
@@ -100,6 +104,116 @@ def test_unknown_names():
         ka.VAE.from_preset("vae_conv_mnist/7")
     with pytest.raises(ValueError, match="not a VAE"):
         ka.VAE.from_preset("ae_conv_mnist")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["VAE_conv_mnist", "vae-conv-mnist", " vae conv mnist ", "VAE-Conv MNIST/1", "VaeConvMnist"],
+)
+def test_case_and_separators_do_not_count_in_suggestions(name):
+    with pytest.raises(ValueError, match=r"Unknown preset.*Did you mean: vae_conv_mnist\?"):
+        ka.VAE.from_preset(name)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ka.datasets.load("Fashion-MNIST"), "Did you mean: fashion_mnist"),
+        (lambda: ka.datasets.load("MNIST "), r"Did you mean: mnist\?"),
+        (lambda: get_likelihood("Bernoulli"), r"Did you mean: bernoulli\?"),
+        (lambda: get_likelihood("MSE"), r"Did you mean: mse\?"),
+        (lambda: get_likelihood("Binary crossentropy"), r"Did you mean: binary_crossentropy\?"),
+        (lambda: get_prior("Gaussian-Mixture", 2), r"Did you mean: gaussian_mixture\?"),
+        (lambda: get_prior("VampPrior", 2), r"Did you mean: vamp_prior\?"),
+        (lambda: get_code("Diagonal Gaussian"), r"Did you mean: diagonal_gaussian\?"),
+        (lambda: recipe("VQ-VAE"), r"Did you mean: vq_vae\?"),
+        (lambda: recipe("vae", latentdim=3), r"latentdim=3. Did you mean: latent_dim\?"),
+        (lambda: recipe("vae", epochs=0), "`epochs` must be a positive integer"),
+        (lambda: ka.datasets.load(None), "name=None. Valid: digits"),
+    ],
+)
+def test_so_in_all_names(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "preset, message",
+    [
+        (None, "Received: a NoneType"),
+        ("", "Unknown preset"),
+        ("vae.keras", "the file 'vae.keras'.*keras.saving.load_model"),
+        ("full", "'full/metadata.json' is missing"),
+    ],
+)
+def test_what_is_no_preset(preset, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vae.keras").write_text("")
+    (tmp_path / "full").mkdir()
+    with pytest.raises(ValueError, match=message):
+        ka.VAE.from_preset(preset)
+
+
+def test_a_home_is_expanded(saved, monkeypatch):
+    monkeypatch.setenv("HOME", str(saved.parent))
+    model = ka.VAE.from_preset("~/own")
+    model.save_to_preset("~/again")
+    assert (saved.parent / "again" / "metadata.json").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config.json": '{"model_type": "bert"}'},
+        {"card.md": "mine"},
+        {"metadata.json": '{"keras_version": "3"}', "config.json": "{}"},
+        {"config.json": '{"registered_name": "keras_hub>Backbone"}', "model.weights.h5": ""},
+    ],
+)
+def test_files_of_others_are_never_overwritten(saved, tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=f"never written over.*holds .*{next(iter(files))}"):
+        ka.VAE.from_preset(saved).save_to_preset(tmp_path)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == files
+
+
+def test_a_preset_is_written_again_beside_other_files(copy):
+    (copy / "notes.txt").write_text("mine")
+    ka.VAE.from_preset(copy, beta=3.0).save_to_preset(copy)
+    assert ka.VAE.from_preset(copy).beta == 3.0 and (copy / "notes.txt").read_text() == "mine"
+    (copy / "file").write_text("")
+    with pytest.raises(ValueError, match="`directory` must be a folder.*is a file"):
+        ka.VAE.from_preset(copy).save_to_preset(copy / "file" / "below")
+
+
+def test_what_does_not_build_or_fit_is_named(copy):
+    with pytest.raises(ValueError, match="'.*model.weights.h5' doesn't hold the weights"):
+        weights = copy / "model.weights.h5"
+        weights.write_bytes(b"no HDF5")
+        metadata = json.loads((copy / "metadata.json").read_text())
+        metadata["weights_sha256"] = hashlib.sha256(b"no HDF5").hexdigest()
+        (copy / "metadata.json").write_text(json.dumps(metadata))
+        ka.VAE.from_preset(copy)
+    config = json.loads((copy / "config.json").read_text())
+    for key, value in {"beta": "x", "prior": None, "encoder": 5, "decoder": []}.items():
+        damaged = {**config, "config": {**config["config"], key: value}}
+        (copy / "config.json").write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match="damaged: '.*config.json' makes no VAE"):
+            ka.VAE.from_preset(copy, load_weights=False)
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="^`beta` must be"):  # the caller's own mistake
+        ka.VAE.from_preset(copy, load_weights=False, beta=-1)
+
+
+def test_no_network_is_said(monkeypatch):
+    def download(handle):
+        raise ConnectionError("unreachable")
+
+    client = types.SimpleNamespace(snapshot_download=download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", client)
+    with pytest.raises(RuntimeError, match="'hf://a/b' could not be downloaded.*unreachable"):
+        ka.VAE.from_preset("hf://a/b")
 
 
 @pytest.mark.parametrize("file", ["config.json", "metadata.json", "model.weights.h5"])

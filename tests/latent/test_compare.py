@@ -154,9 +154,12 @@ def test_the_same_question_has_the_same_answer(tiny, rng):
 
 
 def test_recipes_of_one_dataset_have_the_same_data():
-    _, recipes, _, known = models_of(("vae", "factor_vae"), "dsprites", 1, 2, None)
+    _, recipes, _, known = models_of(
+        ("vae", "factor_vae"), "dsprites", None, epochs=1, seeds=2, latent_dim=4
+    )
+    assert {r.latent_dim for r in recipes} == {4}
     assert {r.num_train for r in recipes} == {known["num_train"]} == {40_000}
-    _, recipes, _, known = models_of(("ae",), "mnist", None, 1, False)
+    _, recipes, _, known = models_of(("ae",), "mnist", False)
     assert not recipes[0].binarized and not known["binarized"]
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_aevae import ConditionalVAE, latent, networks
+from keras_aevae.latent.data import Data
 from keras_aevae.latent.labels import classes, one_of_each
 
 
@@ -73,6 +74,11 @@ def test_bad_arguments_are_named_before_training(arguments, message):
         latent.compare(**{"verbose": 0, **arguments})
 
 
+def labelled(y):
+    """Data whose training labels are `y`."""
+    return (np.zeros((3, 5)), y), (np.zeros((3, 5)), np.arange(3))
+
+
 @pytest.mark.parametrize(
     "data, message",
     [
@@ -81,6 +87,16 @@ def test_bad_arguments_are_named_before_training(arguments, message):
         (((np.full((3, 5), np.nan), None), (np.zeros((3, 5)), None)), "x_train with 15 NaN"),
         (((iter([]), None), (np.zeros((3, 5)), None)), "x_train, a list_iterator"),
         (((np.zeros((3, 5)), [1]), (np.zeros((3, 5)), None)), "y_train of length 1 beside 3"),
+        (labelled(5), "y_train`.*a int"),
+        (labelled({0: 1, 1: 2, 2: 3}), "y_train`.*a dict"),
+        (labelled([0, None, 1]), "2 int, 1 NoneType"),
+        (labelled([0, "cat", b"dog"]), "1 int, 1 str, 1 bytes"),
+        (labelled([0, np.nan, 1]), "1 NaN"),
+        (labelled([[0, 1], [2], [3]]), "y_train`.*a list of 3"),
+        (labelled(np.zeros((3, 2, 2))), r"y_train of shape \(3, 2, 2\)"),
+        (labelled(np.zeros(3, "datetime64[D]")), "datetime64"),
+        (labelled(np.zeros((3, 2), int)), "labels of one kind"),
+        (labelled(["a", "b", "c"]), "labels of one kind"),
         (((np.zeros((3, 5)), None), (np.zeros((1, 5)), None)), r"x_test of shape \(1, 5\)"),
         (((np.zeros((3, 5)), None), (np.zeros((3, 6)), None)), r"x_test of shape \(3, 6\)"),
     ],
@@ -108,6 +124,13 @@ def test_labels_of_any_kind(tiny, rng, tmp_path):
     data = (x[:40], targets[:40]), (x[40:], targets[40:])
     left_out = latent.compare(tiny((8, 8, 1)), data, num_samples=2, verbose=0).left_out
     assert "whole numbers" in left_out["AE"]["adjusted_rand"]
+
+
+def test_bytes_and_objects_are_labels_as_strings_are():
+    x, names = np.zeros((3, 5)), np.array(["cat", "dog", "owl"])
+    for y in (names.astype("S"), names.astype(object), names.tolist(), [b"cat", b"dog", b"owl"]):
+        assert Data.of(((x, y), (x, y))).labels("test").tolist() == names.tolist()
+    assert Data.of(((x, np.array([2, 0, 1], object)), (x, [1, 0, 2]))).y_train.dtype.kind == "i"
 
 
 def test_trained_models_must_fit_and_need_no_epochs(tiny):

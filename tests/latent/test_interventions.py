@@ -77,5 +77,5 @@ def test_seeds(measure, rng):
 
 @pytest.mark.parametrize("measure", SCORES)
 def test_a_dataset_without_factors(measure):
-    with pytest.raises(ValueError, match="`dataset` must make images.*Received: ndarray.*render"):
+    with pytest.raises(ValueError, match="`dataset` must make images.*Received: an array.*render"):
         measure(Encoder(lambda x: x), np.zeros((4, 8, 8, 1)))

@@ -49,7 +49,7 @@ def test_the_interval_of_a_long_tail_is_not_symmetric():
 def test_the_interval_refuses():
     with pytest.raises(ValueError, match=r"`test_errors` must .* at least 2 .*\(1,\)"):
         latent.generalization_gap_interval([1.0, 2.0], [1.0])
-    with pytest.raises(ValueError, match="`train_errors` must be finite. Received: 1 NaN"):
+    with pytest.raises(ValueError, match="`train_errors` must be finite. Received: .*1 NaN"):
         latent.generalization_gap_interval([1.0, np.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="`resamples` must be a positive integer"):
         latent.generalization_gap_interval([1.0, 2.0], [1.0, 2.0], resamples=0)
@@ -115,7 +115,7 @@ def test_bad_input(rng):
     x = rng.normal(size=(10, 2, 2))
     with pytest.raises(ValueError, match="`fake` and `x_train` must have the same features.*3 and"):
         latent.memorization_score(x[:, 0, :1].repeat(3, axis=1), x, x)
-    with pytest.raises(ValueError, match="`x_test` must be finite. Received: 40 NaN"):
+    with pytest.raises(ValueError, match="`x_test` must be finite. Received: .*40 NaN"):
         latent.memorization_score(x, x * np.nan, x)
     with pytest.raises(ValueError, match=r"`x_train` must have shape .*Received: shape \(5,\)"):
         latent.nearest_training_distance(x, np.zeros(5))

@@ -76,9 +76,7 @@ def test_the_jacobian_in_parts_and_of_images(rng, monkeypatch):
 def test_the_jacobian_refuses(linear, rng):
     model, _ = linear
     codes = rng.normal(size=(4, 3))
-    with pytest.raises(
-        ValueError, match="`codes` and `basis` must have the same features.*2 and 3"
-    ):
+    with pytest.raises(ValueError, match="`codes` must have the model.s 3 latent dimensions.*4, 2"):
         latent.decoder_jacobian_spectrum(model, codes[:, :2])
     with pytest.raises(ValueError, match=r"`basis` must have shape .*Received: shape \(3,\)"):
         latent.decoder_jacobian_spectrum(model, codes, np.ones(3))
@@ -134,7 +132,7 @@ def test_bad_paths(measure):
         measure(np.zeros((4, 1, 2)))
     with pytest.raises(ValueError, match=r"`path` must have shape .*Received: shape \(4, 5\)"):
         measure(np.zeros((4, 5)))
-    with pytest.raises(ValueError, match="`path` must be finite. Received: 3 NaN"):
+    with pytest.raises(ValueError, match="`path` must be finite. Received: .*3 NaN"):
         measure(np.full((1, 3, 1), np.inf))
     with pytest.raises(ValueError, match="`path` must hold a path or more.*2 paths that"):
         measure(np.ones((2, 3, 4)))

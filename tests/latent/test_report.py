@@ -8,6 +8,7 @@ import pytest
 
 from keras_aevae import VQVAE, ConditionalVAE, latent, networks
 from keras_aevae.latent.claims import CLAIMS, Verdict
+from keras_aevae.latent.comparison import is_numbers, is_report
 from keras_aevae.latent.report import difference, score
 from keras_aevae.latent.rows import ROWS, Row
 from keras_aevae.latent.words import minus
@@ -186,6 +187,20 @@ def test_names_are_escaped_and_trained_models_reported(comparison, tmp_path):
     page = Page(html_path.read_text(encoding="utf-8"))
     assert not page.all("b") and "<b> on digits" in page.text
     assert "Epochs" not in page.text and "Command" not in page.text
+
+
+def test_only_reports_are_replaced(comparison, tmp_path):
+    for _ in range(2):  # an earlier report is replaced
+        html, numbers = comparison.save(tmp_path / "found.html")
+    assert is_report(html) and is_numbers(numbers)
+    for path in (numbers, html):
+        path.write_text('{"mine": 1}')
+        with pytest.raises(ValueError, match=f"isn't a report's.*'.*{path.name}'"):
+            comparison.save(html)
+        assert path.read_text() == '{"mine": 1}'
+    with pytest.raises(ValueError, match="can't be written .*it is no file"):
+        (tmp_path / "folder.json").mkdir()
+        comparison.save(tmp_path / "folder.html")
 
 
 def test_other_endings_are_refused_before_any_work(comparison, tmp_path):

@@ -3,24 +3,26 @@
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.latent.measures._arrays import check_labels
 from keras_aevae.latent.measures._codes import check_codes
 
 
-def check_factors(codes, factors):
+def check_factors(codes, factors, names=("codes", "factors")):
     """Return `codes` as float64 (n, latent_dim) and `factors` as integers (n, factors): each
     factor's values counted from 0, at least two of them; else raise."""
-    codes, factors = check_codes(codes), np.asarray(factors)
+    codes = check_codes(codes, names[0])
+    factors = check_labels(names[1], factors)
     if factors.ndim != 2 or factors.shape[1] < 1 or len(factors) != len(codes):
         raise ValueError(
-            "`factors` must have shape (n, factors), a row for each code. Received: factors of "
-            f"shape {factors.shape} beside {len(codes)} codes."
+            f"`{names[1]}` must have shape (n, factors), a row for each code. Received: "
+            f"{names[1]} of shape {factors.shape} beside {len(codes)} codes."
         )
     columns = [np.unique(column, return_inverse=True) for column in factors.T]
     constant = [i for i, (values, _) in enumerate(columns) if len(values) < 2]
     if constant:
         raise ValueError(
-            "Each factor must take two values or more. Received: constant factors in the columns "
-            f"{constant}. Leave them out."
+            f"Each of `{names[1]}` must take two values or more. Received: constant factors in "
+            f"the columns {constant}. Leave them out."
         )
     return codes, np.stack([inverse.reshape(-1) for _, inverse in columns], axis=1)
 
@@ -52,8 +54,9 @@ def entropy(factors):
 def split(codes, factors, codes_test, factors_test):
     """Return checked training and test arrays, with the same integers for a factor's values in
     both."""
-    factors, factors_test = np.asarray(factors), np.asarray(factors_test)
-    if factors.ndim != 2 or factors.shape[1:] != factors_test.shape[1:]:
+    factors = check_labels("factors", factors)
+    factors_test = check_labels("factors_test", factors_test)
+    if factors.ndim != 2 or factors_test.ndim != 2 or factors.shape[1] != factors_test.shape[1]:
         raise ValueError(
             "`factors` and `factors_test` must have shape (n, factors), with as many factors. "
             f"Received: {factors.shape} and {factors_test.shape}."
@@ -61,7 +64,7 @@ def split(codes, factors, codes_test, factors_test):
     both = np.concatenate([factors, factors_test])
     _, numbered = check_factors(np.zeros((len(both), 1)), both)
     codes, _ = check_factors(codes, factors)
-    codes_test, _ = check_factors(codes_test, factors_test)
+    codes_test, _ = check_factors(codes_test, factors_test, ("codes_test", "factors_test"))
     if codes.shape[1] != codes_test.shape[1]:
         raise ValueError(
             "`codes` and `codes_test` must have as many dimensions. Received: "

@@ -2,19 +2,26 @@
 
 import numpy as np
 
+from keras_aevae._checks import check_positive_integer
+from keras_aevae.latent.measures._arrays import check_model, received
+
 # The number of images that are rendered and encoded at a time.
 AT_A_TIME = 8192
 
 
-def check_dataset(dataset):
-    """Raise an error unless `dataset` makes images from factors, as `DSprites` does."""
+def check_sources(model, dataset, **sizes):
+    """Raise an error unless `model` encodes images, `dataset` makes images from factors, as
+    `DSprites` does, and the `sizes` are positive integers."""
+    check_model(model, "encode")
     wanted = ("sample_factors", "render", "factor_sizes")
     missing = [name for name in wanted if not hasattr(dataset, name)]
     if missing:
         raise ValueError(
             "`dataset` must make images from known factors, as `keras_aevae.datasets.DSprites` "
-            f"does. Received: {type(dataset).__name__}, which has no {', '.join(missing)}."
+            f"does. Received: {received(dataset)}, which has no {', '.join(missing)}."
         )
+    for name, size in sizes.items():
+        check_positive_integer(name, size)
 
 
 def encode_factors(model, dataset, factors, bar):

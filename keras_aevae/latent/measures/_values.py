@@ -2,10 +2,17 @@
 
 import numpy as np
 
+from keras_aevae.latent.measures._arrays import as_array, check_finite
+
 
 def check_values(least=1, **arrays):
     """Return the named arrays as finite float64 (n,), n at least `least`, else raise an error."""
-    arrays = {name: np.asarray(values, "float64") for name, values in arrays.items()}
+    wanted = "an array of one number for each example, shape (n,)"
+    remedy = "They are such as model.evaluate_terms(x)['reconstruction']."
+    arrays = {
+        name: as_array(name, values, wanted, remedy).astype("float64", copy=False)
+        for name, values in arrays.items()
+    }
     for name, values in arrays.items():
         if values.ndim != 1 or len(values) < least:
             of = "an example or more" if least == 1 else f"at least {least} examples"
@@ -13,11 +20,7 @@ def check_values(least=1, **arrays):
                 f"`{name}` must hold one number for each of {of}, shape (n,). "
                 f"Received: {name} of shape {values.shape}."
             )
-        if not np.isfinite(values).all():
-            raise ValueError(
-                f"`{name}` must be finite. Received: "
-                f"{int((~np.isfinite(values)).sum())} NaN or infinite values."
-            )
+        check_finite(name, values)
     return list(arrays.values())
 
 

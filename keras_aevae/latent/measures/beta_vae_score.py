@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_aevae.latent.measures._interventions import check_dataset, encode_factors
+from keras_aevae._checks import check_seed
+from keras_aevae.latent.measures._interventions import check_sources, encode_factors
 
 
 def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, seed=0, verbose=0):
@@ -43,8 +44,8 @@ def beta_vae_score(model, dataset, *, num_train=10_000, num_test=5000, size=64, 
     """
     from sklearn.linear_model import LogisticRegression
 
-    check_dataset(dataset)
-    rng = np.random.default_rng(seed)
+    check_sources(model, dataset, num_train=num_train, num_test=num_test, size=size)
+    rng = np.random.default_rng(check_seed(seed))
     bar = keras.utils.Progbar(2 * (num_train + num_test) * size, verbose=verbose)
 
     def differences(number):

@@ -41,7 +41,7 @@ def clustering_agreement(codes, labels, seed=0):
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     seed = check_seed(seed)
-    codes, labels = check_labelled("labels", codes, labels)
+    codes, labels = check_labelled("", codes, labels)
     num_classes = len(check_classes(labels))
     found = KMeans(num_classes, n_init=4, random_state=seed).fit_predict(codes)
     return {

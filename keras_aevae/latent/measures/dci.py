@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_aevae._checks import check_seed
 from keras_aevae.latent.measures._factors import split
 
 # Added so that a row or column without any importance has an entropy.
@@ -58,7 +59,7 @@ def dci(codes, factors, codes_test, factors_test, *, seed=0, verbose=0, **settin
 
     codes, factors, codes_test, factors_test = split(codes, factors, codes_test, factors_test)
     importance, accuracy = np.zeros((codes.shape[1], factors.shape[1])), []
-    model = GradientBoostingClassifier(random_state=seed, **settings)
+    model = GradientBoostingClassifier(random_state=check_seed(seed), **settings)
     bar = keras.utils.Progbar(factors.shape[1] * model.n_estimators, verbose=verbose)
     for k, (known, wanted) in enumerate(zip(factors.T, factors_test.T)):
         model.fit(codes, known, monitor=lambda *_: bar.add(1))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_aevae._checks import check_number
+from keras_aevae.latent.measures._arrays import as_array, check_model
 from keras_aevae.latent.measures._features import check_pair
 
 # The number of decoded values that are held at a time: 32 MiB in float32.
@@ -48,6 +49,7 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2, verbose=0):
     steepest = latent.decoder_jacobian_spectrum(ae, ae.encode(x_test[:20]))[:, 0]
     ```
     """
+    check_model(model, "decode")
     if model.condition_dim:
         raise ValueError(
             "`model` must decode a code alone, since there is no condition to decode it with. "
@@ -55,6 +57,12 @@ def decoder_jacobian_spectrum(model, codes, basis=None, step=1e-2, verbose=0):
         )
     step = check_number("step", step, minimum=0, exclusive=True)
     basis = np.eye(model.latent_dim) if basis is None else basis
+    codes = as_array("codes", codes, "an array of codes, shape (n, latent_dim)")
+    if codes.ndim == 2 and codes.shape[1] != model.latent_dim:
+        raise ValueError(
+            f"`codes` must have the model's {model.latent_dim} latent dimensions. Received: codes "
+            f"of shape {codes.shape}."
+        )
     codes, basis = check_pair(codes, basis, least=1, names=("codes", "basis"))
     k, size = len(basis), int(np.prod(model.data_shape))
     rows = max(1, AT_A_TIME // (2 * k * size))

@@ -1,9 +1,10 @@
 """The cost of a VAE's code, and the probability that the VAE gives the data."""
 
-from keras_aevae.latent.measures.reconstruction import mean, reconstruction_error
+from keras_aevae.latent.measures._arrays import check_model
+from keras_aevae.latent.measures.reconstruction import mean
 
 
-def kl(terms):
+def kl(model, x, *, batch_size=128, verbose=0):
     """Return the mean KL(q(z|x) || p(z)), in nats per example: the rate of the code.
 
     Alemi et al. 2018, https://arxiv.org/abs/1711.00464.
@@ -15,10 +16,12 @@ def kl(terms):
     as a whole: each q(z|x) may be far from the prior while their mixture is close to it.
 
     Args:
-        terms: the result of `vae.evaluate_terms(x)`. An AE's has no KL, which is infinite.
+        model: a `VAE`. An AE has no KL, which is infinite.
+        x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
+        batch_size, verbose: as for `model.encode`.
 
     Returns:
-        A float.
+        A float: under the prior that `fit_prior` fitted, if there is one.
 
     Example:
 
@@ -26,13 +29,16 @@ def kl(terms):
     from keras_aevae import VAE, datasets, latent
     vae = VAE.from_preset("vae_mlp_digits")
     _, (x_test, _) = datasets.load("digits")
-    nats = latent.kl(vae.evaluate_terms(x_test))
+    nats = latent.kl(vae, x_test)
     ```
     """
-    return mean(terms["kl"])
+    check_model(model, "kl_to_prior", x=x)
+    model.check_stores("kl", "distribution")
+    inputs = model.check_inputs(x, support=model.likelihood.support)
+    return mean(model.run(model.kl_to_prior, inputs, batch_size=batch_size, verbose=verbose))
 
 
-def elbo(terms):
+def elbo(model, x, *, batch_size=128, verbose=0):
     """Return the mean evidence lower bound (ELBO), in nats per example, for any beta.
 
         ELBO = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))  <=  log p(x)
@@ -45,10 +51,12 @@ def elbo(terms):
     different posteriors, since a bound may be low because it is loose: compare `log_likelihood`.
 
     Args:
-        terms: the result of `vae.evaluate_terms(x)`.
+        model: a `VAE`, or a `VQVAE` with a fitted prior.
+        x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
+        batch_size, verbose: as for `model.elbo`.
 
     Returns:
-        A float.
+        A float: under the prior that `fit_prior` fitted, if there is one.
 
     Example:
 
@@ -56,10 +64,11 @@ def elbo(terms):
     from keras_aevae import VAE, datasets, latent
     vae = VAE.from_preset("vae_mlp_digits")
     _, (x_test, _) = datasets.load("digits")
-    bound = latent.elbo(vae.evaluate_terms(x_test))
+    bound = latent.elbo(vae, x_test)
     ```
     """
-    return -reconstruction_error(terms) - kl(terms)
+    check_model(model, "elbo", x=x)
+    return mean(model.elbo(x, batch_size=batch_size, verbose=verbose))
 
 
 def log_likelihood(model, x, num_samples=100, *, batch_size=128, verbose=0):
@@ -75,7 +84,7 @@ def log_likelihood(model, x, num_samples=100, *, batch_size=128, verbose=0):
 
     Args:
         model: a `VAE`.
-        x: data, shape (n, *data_shape).
+        x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
         num_samples: number of draws of z for each example; report it beside the result.
         batch_size, verbose: as for `model.log_likelihood`.
 
@@ -91,4 +100,5 @@ def log_likelihood(model, x, num_samples=100, *, batch_size=128, verbose=0):
     nats = latent.log_likelihood(vae, x_test, num_samples=100)
     ```
     """
+    check_model(model, "log_likelihood", x=x)
     return mean(model.log_likelihood(x, num_samples, batch_size=batch_size, verbose=verbose))

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_aevae.latent.measures._interventions import check_dataset, encode_factors
+from keras_aevae._checks import check_seed
+from keras_aevae.latent.measures._interventions import check_sources, encode_factors
 
 
 def factor_vae_score(
@@ -57,8 +58,9 @@ def factor_vae_score(
     latent.factor_vae_score(model, DSprites(), **few)
     ```
     """
-    check_dataset(dataset)
-    rng = np.random.default_rng(seed)
+    sizes = {"num_train": num_train, "num_test": num_test, "num_variance": num_variance}
+    check_sources(model, dataset, size=size, **sizes)
+    rng = np.random.default_rng(check_seed(seed))
     images = num_variance + (num_train + num_test) * size
     bar = keras.utils.Progbar(images, verbose=verbose)
     of_all = encode_factors(model, dataset, dataset.sample_factors(num_variance, rng=rng), bar)

@@ -4,6 +4,10 @@ import math
 
 import numpy as np
 
+from keras_aevae.latent.measures._arrays import as_array, check_finite
+
+REMEDY = "Paths are such as what model.interpolate(start, end) returns."
+
 
 def path_length(path):
     """Return the length of decoded paths, relative to the straight line between their ends.
@@ -86,17 +90,14 @@ def step_uniformity(path):
 
 def check_path(path):
     """Return `path` as a finite float64 array (n, steps, values), at least 2 steps; else raise."""
-    path = np.asarray(path, "float64")
+    path = as_array("path", path, "an array of shape (n, steps, ...)", REMEDY)
+    path = path.astype("float64", copy=False)
     if path.ndim < 3 or path.shape[1] < 2 or path.size == 0:
         raise ValueError(
-            "`path` must have shape (n, steps, ...) with at least 2 steps, such as what "
-            f"`model.interpolate(start, end)` returns. Received: shape {path.shape}."
+            "`path` must have shape (n, steps, ...) with at least 2 steps. Received: "
+            f"shape {path.shape}. {REMEDY}"
         )
-    if not np.isfinite(path).all():
-        raise ValueError(
-            "`path` must be finite. Received: "
-            f"{int((~np.isfinite(path)).sum())} NaN or infinite values."
-        )
+    check_finite("path", path)
     return path.reshape(*path.shape[:2], math.prod(path.shape[2:]))
 
 

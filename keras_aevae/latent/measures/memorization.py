@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from keras_aevae.latent.measures._arrays import as_array
 from keras_aevae.latent.measures._features import check_pair
 from keras_aevae.latent.measures._neighbours import nearest
 
@@ -93,7 +94,7 @@ def share_nearer(of_fake, of_test):
 def distances(verbose, **arrays):
     """Return the distance from each of the first array's examples to the nearest of the
     second's."""
-    x, x_train = map(flattened, arrays.values())
+    x, x_train = (flattened(name, array) for name, array in arrays.items())
     dtype = np.result_type(x, x_train, "float32")
     x, x_train = check_pair(x, x_train, least=1, names=tuple(arrays), dtype=dtype)
     # scikit-learn computes distances from products, so those of equal examples aren't exactly 0.
@@ -101,7 +102,7 @@ def distances(verbose, **arrays):
     return np.linalg.norm(x - x_train[nearest(x, x_train, bar)[1][:, 0]], axis=1)
 
 
-def flattened(x):
+def flattened(name, x):
     """Return `x` as an array of shape (n, values)."""
-    x = np.asarray(x)
+    x = as_array(name, x, "an array of examples, shape (n, ...)", "Samples: model.sample(n).")
     return x.reshape(len(x), math.prod(x.shape[1:])) if x.ndim > 1 else x

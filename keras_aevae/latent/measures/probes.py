@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
+from keras_aevae.latent.measures._arrays import check_labels
 from keras_aevae.latent.measures._codes import check_codes
 from keras_aevae.latent.measures._neighbours import AT_A_TIME
 
@@ -75,12 +76,12 @@ def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5
     from sklearn.neighbors import KNeighborsClassifier
 
     neighbours = check_positive_integer("neighbours", neighbours)
-    if len(np.asarray(codes)) < neighbours:
+    codes, labels, codes_test, labels_test = checked(codes, labels, codes_test, labels_test)
+    if len(codes) < neighbours:
         raise ValueError(
             f"`codes` must be {neighbours} or more, as many as `neighbours`. Received: "
-            f"{len(np.asarray(codes))} codes."
+            f"{len(codes)} codes."
         )
-    codes, labels, codes_test, labels_test = checked(codes, labels, codes_test, labels_test)
     model = KNeighborsClassifier(neighbours).fit(codes, labels)
     bar, right = keras.utils.Progbar(len(codes_test), verbose=verbose), 0
     for start in range(0, len(codes_test), AT_A_TIME):
@@ -92,18 +93,32 @@ def nearest_neighbour_probe(codes, labels, codes_test, labels_test, neighbours=5
 
 
 def checked(codes, labels, codes_test, labels_test):
-    codes, labels = check_labelled("labels", codes, labels)
-    codes_test, labels_test = check_labelled("labels_test", codes_test, labels_test)
-    check_classes(labels)
-    return codes, labels, codes_test, labels_test
-
-
-def check_labelled(name, codes, labels):
-    codes, labels = check_codes(codes), np.asarray(labels)
-    if labels.shape != (len(codes),):
+    """Return checked codes and their labels, as integers that mean the same in both."""
+    codes, labels = check_labelled("", codes, labels)
+    codes_test, labels_test = check_labelled("_test", codes_test, labels_test)
+    if codes.shape[1] != codes_test.shape[1]:
         raise ValueError(
-            f"`{name}` must have shape (n,), one for each code. Received: shape {labels.shape} "
-            f"beside {len(codes)} codes."
+            "`codes` and `codes_test` must have as many dimensions. Received: "
+            f"{codes.shape[1]} and {codes_test.shape[1]}."
+        )
+    if (labels.dtype.kind == "U") != (labels_test.dtype.kind == "U"):
+        raise ValueError(
+            "`labels` and `labels_test` must be of one kind. Received: dtypes "
+            f"{labels.dtype} and {labels_test.dtype}."
+        )
+    check_classes(labels)
+    _, numbered = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
+    return codes, numbered[: len(codes)], codes_test, numbered[len(codes) :]
+
+
+def check_labelled(ending, codes, labels):
+    """Return `codes` and `labels`, whose names have that `ending`."""
+    codes, name = check_codes(codes, f"codes{ending}"), f"labels{ending}"
+    labels = check_labels(name, labels, shape=(len(codes),))
+    if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
+        raise ValueError(
+            f"`{name}` must be classes. Received: {name} of dtype {labels.dtype} that aren't whole "
+            "numbers. Cut them into bins: np.digitize."
         )
     return codes, labels
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from keras_aevae.latent.measures._arrays import check_model
 
-def reconstruction_error(terms):
+
+def reconstruction_error(model, x, *, batch_size=128, verbose=0):
     """Return the mean reconstruction error -log p(x|z), in nats per example, constants included.
 
     It is the distortion of Alemi et al. 2018, https://arxiv.org/abs/1711.00464.
@@ -17,7 +19,9 @@ def reconstruction_error(terms):
     both.
 
     Args:
-        terms: the result of `model.evaluate_terms(x)`.
+        model: an `Autoencoder` or a subclass.
+        x: data, shape (n, *data_shape); for a conditional model the pair (x, condition).
+        batch_size, verbose: as for `model.evaluate_terms`, which gives that of each example.
 
     Returns:
         A float, which `model.evaluate(x)` calls `reconstruction`.
@@ -28,9 +32,11 @@ def reconstruction_error(terms):
     from keras_aevae import VAE, datasets, latent
     vae = VAE.from_preset("vae_mlp_digits")
     _, (x_test, _) = datasets.load("digits")
-    nats = latent.reconstruction_error(vae.evaluate_terms(x_test))
+    nats = latent.reconstruction_error(vae, x_test)
     ```
     """
+    check_model(model, "evaluate_terms", x=x)
+    terms = model.evaluate_terms(x, batch_size=batch_size, verbose=verbose)
     return mean(terms["reconstruction"])
 
 
@@ -60,6 +66,7 @@ def mean_squared_error(model, x, *, batch_size=128, verbose=0):
     error = latent.mean_squared_error(ae, x_test)
     ```
     """
+    check_model(model, "reconstruct", x=x)
     reconstruction = model.reconstruct(x, batch_size=batch_size, verbose=verbose)
     target = x[0] if isinstance(x, tuple) else x
     return mean(np.square(reconstruction - np.asarray(target, "float32")))

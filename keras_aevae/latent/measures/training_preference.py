@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_aevae.latent.measures._arrays import as_array
 from keras_aevae.latent.measures._features import check_pair
 from keras_aevae.latent.measures._neighbours import nearest
 from keras_aevae.latent.measures._values import spaced
@@ -53,10 +54,13 @@ def training_preference(fake, x_train, x_test, own=None, verbose=0):
 def preferences(fake, x_train, x_test, own=None, verbose=0):
     """Return for each fake: 1 if a training example is nearest, 0 if a test one is, 0.5 for
     both."""
-    fake, x_train, x_test = map(flattened, (fake, x_train, x_test))
+    fake, x_train = flattened("fake", fake), flattened("x_train", x_train)
+    x_test = flattened("x_test", x_test)
     dtype = np.result_type(fake, x_train, x_test, "float32")
     fake, x_test = check_pair(fake, x_test, least=1, names=("fake", "x_test"), dtype=dtype)
     fake, x_train = check_pair(fake, x_train, least=1, names=("fake", "x_train"), dtype=dtype)
+    if own is not None:
+        own = check_own(own, len(fake), len(x_test))
     others = len(x_test) - (own is not None)
     if others < 1:
         raise ValueError(
@@ -73,8 +77,20 @@ def preferences(fake, x_train, x_test, own=None, verbose=0):
         closest = nearest(fake, x_test, bar)[1][:, 0]
     else:
         two = nearest(fake, x_test, bar, count=2)[1]
-        closest = np.where(two[:, 0] == np.asarray(own), two[:, 1], two[:, 0])
+        closest = np.where(two[:, 0] == own, two[:, 1], two[:, 0])
     # scikit-learn computes distances from products, so those of equal examples aren't exactly 0.
     to_test = np.linalg.norm(fake - x_test[closest], axis=1)
     to_train = np.linalg.norm(fake - x_train[nearest(fake, x_train, bar)[1][:, 0]], axis=1)
     return (to_train < to_test) + 0.5 * (to_train == to_test)
+
+
+def check_own(own, count, num_test):
+    """Return `own` as `count` indices of `num_test` examples, else raise an error."""
+    own = as_array("own", own, "the index in `x_test` of each fake's own example, shape (n,)")
+    valid = own.shape == (count,) and own.dtype.kind in "iu"
+    if not valid or own.min() < 0 or own.max() >= num_test:
+        raise ValueError(
+            f"`own` must hold an index from 0 to {num_test - 1} for each of the {count} fakes. "
+            f"Received: own of shape {own.shape}, {own.dtype}."
+        )
+    return own

@@ -35,8 +35,7 @@ def rate_distortion(points, colours=None):
     from keras_aevae import VAE, datasets, latent
     _, (x_test, _) = datasets.load("digits")
     vae = VAE.from_preset("vae_mlp_digits")
-    terms = vae.evaluate_terms(x_test)
-    point = latent.kl(terms), latent.reconstruction_error(terms)
+    point = latent.kl(vae, x_test), latent.reconstruction_error(vae, x_test)
     figure = latent.plots.rate_distortion({"VAE": [point]})
     ```
     """
