@@ -1,8 +1,8 @@
 """Run the tests on every backend that is installed: `python -m tests [pytest's arguments]`.
 
 Keras chooses its backend once a process, so each backend has a pytest of its own, and two if no
-tests are named, so that no processor waits long for the last. They run side by side, one thread each:
-the tests' models are too small to gain from more.
+tests are named, so that no processor waits long for the last. They run side by side, one thread
+each: the tests' models are too small to gain from more.
 """
 
 import concurrent.futures
