@@ -165,15 +165,15 @@ def check_values(name, x, data_shape, support=None, missing=False, noisy=False, 
         missing: whether NaN is valid, and means that a value is missing.
         noisy: whether values may be somewhat out of the support, as those of noisy data are whose
             reconstruction is another target. Those on another scale, such as 0..255, are not.
-        warn: `warn(name, x, low, high)` is called without a support, such as `warn_of_scale`.
+        warn: `warn(name, x, low, high, support)` is called for values that are noisy or have no
+            support, such as `warn_of_scale`.
     """
     x, low, high = check_numbers(name, x, data_shape, missing)
-    if support is None:
-        if warn is not None and not missing:
-            warn(name, x, low, high)
-    elif outside(x, low, high, support):
-        if not noisy or on_another_scale(x, low, high, support):
-            raise ValueError(out_of_range(name, x, low, high, support))
+    out = support is not None and outside(x, low, high, support)
+    if out and (not noisy or on_another_scale(x, low, high, support)):
+        raise ValueError(out_of_range(name, x, low, high, support))
+    if warn is not None and not missing and (out or support is None):
+        warn(name, x, low, high, support)
     return x
 
 
@@ -271,8 +271,11 @@ def is_whole(x, low, high):
 def levels(x, low, high):
     """Return the largest grey level that `x` may hold if it holds integers from 0 on, in words and
     as Python; None if it doesn't."""
-    if low < 0 or high <= 1 or not is_whole(x, low, high):
+    if low < 0 or high <= 1:
         return None
+    if not is_whole(x, low, high):  # images that were resized are between the levels
+        known = "255, the largest value of images of 8 bits", "255"
+        return known if 100 < high <= 255 else None
     dtype = keras.backend.standardize_dtype(x.dtype) if not is_sparse(x) else str(x.dtype)
     if "int" in dtype and np.iinfo(dtype).bits <= 16:
         largest = np.iinfo(dtype).max
@@ -345,11 +348,23 @@ def interval(support):
 USUAL_SCALE, USUAL_LARGEST = 5.0, 10.0
 
 
-def warn_of_scale(name, x, low, high):
+def warn_of_support(name, x, low, high, support):
+    """Warn of data `x`, from `low` to `high`, that aren't in the `support`, or as `warn_of_scale`."""
+    if support is None:
+        return warn_of_scale(name, x, low, high)
+    warnings.warn(
+        f"{out_of_range(name, x, low, high, support)} Noisy data, of which a model was trained to "
+        "reconstruct another target, may be out of it; the codes of others mean little.",
+        stacklevel=2,
+    )
+    return True
+
+
+def warn_of_scale(name, x, low, high, support=None):
     """Warn if the data `x` of a likelihood of any number, from `low` to `high`, are on a scale far
     from 1, for which no network is initialized: the loss is then huge, and so are the codes.
     Return whether they are."""
-    if max(-low, high) <= USUAL_LARGEST:
+    if max(-low, high) <= USUAL_LARGEST or support is not None:
         return False
     some = as_numpy(x[:1000], exact=True).astype("float64")
     size = float(np.sqrt(np.mean(np.square(some))))
@@ -391,6 +406,8 @@ def shape_remedy(name, received, data_shape):
         return f" Add the channel axis: {name}[..., None]."
     if agree(received, data_shape):
         return f" Add the batch axis: {name}[None]."
+    if agree((*received, 1), data_shape):
+        return f" Add the batch and the channel axis: {name}[None, ..., None]."
     if len(data_shape) > 1 and agree(received[2:] + received[1:2], data_shape):
         return f" Move the channels last: np.moveaxis({name}, 1, -1)."
     if len(data_shape) > 1 and agree(received[1:] + received[:1], data_shape):
@@ -448,4 +465,5 @@ def of_batch(index, x, data_shape):
                 "examples. Batch them: dataset.batch(128) of tf.data, or "
                 "torch.utils.data.DataLoader(dataset, batch_size=128)."
             ) from None
-        raise ValueError(f"{error} It is batch {index} of the dataset, from 0.") from None
+        where = f"This is batch {index} of the dataset, counted from 0."
+        raise ValueError(f"{error} {where}") from None

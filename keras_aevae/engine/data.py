@@ -51,7 +51,8 @@ def as_array(x, name="x", missing=False):
 
     NaN takes the place of masked values if it means that a value is `missing`.
     """
-    if type(x) is np.ndarray and x.dtype.isnative and x.dtype.kind in "fiub":
+    plain_type = type(x) is np.ndarray and x.dtype.isnative and x.dtype.itemsize <= 8
+    if plain_type and x.dtype.kind in "fiub":
         return x
     if not is_array(x):
         raise ValueError(f"`{name}` must be an array of numbers. Received: {described(x, name)}")
@@ -66,6 +67,7 @@ def as_array(x, name="x", missing=False):
     if isinstance(x, np.ma.MaskedArray):
         x = unmasked(x, name, missing)
     given, x = x, joined(x, name) if isinstance(x, (list, tuple)) else as_numpy(x, exact=True)
+    x = x.astype("float64") if x.dtype.kind == "f" and x.dtype.itemsize > 8 else x
     if x.dtype.kind not in "fiub":
         received = f"dtype {x.dtype}, shape {x.shape}" if is_array(given) else described(given)
         remedy = REMEDIES.get(x.dtype.kind, OF_TEXT).format(name=name)
@@ -84,17 +86,17 @@ def described(x, name="x"):
         return f"{name}=None."
     if isinstance(x, (str, bytes, os.PathLike)):
         return (
-            f"{kind} {x!r:.80}. Read the files first: np.load(path), or for images "
+            f"the {kind} {str(x)[:80]!r}. Read the files first: np.load(path), or for images "
             "keras.utils.image_dataset_from_directory(path, label_mode=None)."
         )
     if isinstance(x, Mapping):
         key = next(iter(x), "image")
         return (
-            f"{kind} with the keys {list(x)[:5]}. Take the array out of it, {name}[{key!r}]; of "
+            f"a {kind} with the keys {list(x)[:5]}. Take the array out of it, {name}[{key!r}]; of "
             f"batches, by dataset.map(lambda batch: batch[{key!r}]) or a generator."
         )
     if kind == "RaggedTensor":
-        return f"{kind}, whose examples differ in length. Pad them: {name}.to_tensor()."
+        return f"a {kind}, whose examples differ in length. Pad them: {name}.to_tensor()."
     if callable(x) and not isinstance(x, type) and hasattr(x, "__name__"):
         return f"the {kind} {x.__name__!r}. Call it: {x.__name__}() gives the generator or the data."
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
@@ -103,7 +105,8 @@ def described(x, name="x"):
             "torch.utils.data.DataLoader(dataset, batch_size=128)."
         )
     return (
-        f"a {kind}. Take a NumPy array, a tensor, a DataFrame, or a dataset or generator of batches."
+        f"an object of type {kind}. Take a NumPy array, a tensor, a DataFrame, or a dataset or "
+        "generator of batches."
     )
 
 
@@ -205,6 +208,16 @@ def is_infinite(x):
     return is_tf_data(x) and int(x.cardinality()) == -1
 
 
+def check_end(x, name, steps):
+    """Raise an error if the dataset `x` says that it has no end and there is no number of `steps`,
+    the argument `name`."""
+    if not steps and is_dataset(x) and is_infinite(x):
+        raise ValueError(
+            f"`{name}` is needed for a dataset without an end: the number of batches to read. "
+            f"Received: {name}={steps!r}, and an infinite {type(x).__name__}."
+        )
+
+
 def is_tf_data(x):
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
@@ -304,13 +317,13 @@ class Batches(private.DataAdapter):
         return (numpy_leaves(batch) for batch in self)
 
     def get_jax_iterator(self):
-        def leaf(x):
-            return x if keras.ops.is_tensor(x) else as_numpy(x)
-
-        return (map_leaves(leaf, batch) for batch in self)
+        return (map_leaves(plain, batch) for batch in self)
 
     def get_torch_dataloader(self):
-        return (map_leaves(to_tensor, batch) for batch in self)
+        def leaf(x):
+            return keras.ops.convert_to_tensor(plain(x))
+
+        return (map_leaves(leaf, batch) for batch in self)
 
     def get_tf_dataset(self):
         import tensorflow as tf
@@ -357,10 +370,6 @@ def numpy_leaves(batch):
     return map_leaves(as_numpy, batch)
 
 
-def to_tensor(x):
-    return keras.ops.convert_to_tensor(x)
-
-
 class Checked(keras.utils.PyDataset):
     """A `PyDataset` whose batches are `check(batch, index)` of those of another one."""
 
@@ -387,7 +396,7 @@ class Checked(keras.utils.PyDataset):
 
 
 def plain(x):
-    """Return an array as Keras takes it in a batch."""
+    """Return an array as Keras takes it in a batch: dense, a tensor or a NumPy array."""
     return x if keras.ops.is_tensor(x) else as_numpy(x)
 
 

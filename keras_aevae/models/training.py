@@ -12,10 +12,11 @@ from keras_aevae._checks import nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_weights as check_sample_weights
-from keras_aevae.engine.checks import of_batch
+from keras_aevae.engine.checks import of_batch, warn_of_scale
 from keras_aevae.engine.data import (
     Batches,
     batches_of_sparse,
+    check_end,
     dense_batches,
     for_keras,
     has_sparse,
@@ -141,6 +142,8 @@ class Training(HasNumbers, OwnLoss):
         if called_by_sklearn():
             raise TypeError(NO_SKLEARN)
         check_class_weight(kwargs.get("class_weight"))
+        steps = kwargs.get("steps_per_epoch") or keras.config.max_steps_per_epoch()
+        check_end(x, "steps_per_epoch", steps)
         x, y, kwargs["sample_weight"] = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
         if validation is not None:
@@ -176,6 +179,7 @@ class Training(HasNumbers, OwnLoss):
         """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
         if private.called_by_fit(kwargs):
             return super().evaluate(x, y, **kwargs)
+        check_end(x, "steps", kwargs.get("steps") or keras.config.max_steps_per_epoch())
         x, y, weight = self.check_fit(x, y, kwargs.get("sample_weight"))
         x, y, kwargs = batches_of_sparse(x, y, {**kwargs, "sample_weight": weight})
         with own_errors(x):
@@ -184,6 +188,7 @@ class Training(HasNumbers, OwnLoss):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
         """Return what a call returns, a dict of arrays, as Keras's `predict` does; the data are
         checked first. A target in the batches of a dataset is left out."""
+        check_end(x, "steps", steps or keras.config.max_steps_per_epoch())
         if is_dataset(x):
             x = for_keras(x, self.checker(predicting=True), self.arranged)
         else:
@@ -214,7 +219,7 @@ class Training(HasNumbers, OwnLoss):
         takes them, in a tuple: for `predict` without targets. Later batches that are on an
         accelerator aren't looked at."""
         support = None if predicting else self.likelihood.support
-        check, check_noisy = self.check_of("x", support), self.check_of("x")
+        check, check_noisy = self.check_of("x", support), self.check_of("x", None, warn_of_scale)
 
         def check_parts(batch, index):
             x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
@@ -242,7 +247,9 @@ class Training(HasNumbers, OwnLoss):
         """Check arrays of training data: `inputs` and, if given, the target `y` and sample weights.
         Return them as the model takes them."""
         support = self.likelihood.support
-        check = check or self.check_of("x", support if y is None else None)
+        if check is None and y is None:
+            check = self.check_of("x", support)
+        check = check or self.check_of("x", None, warn_of_scale)
         inputs = self.check_arrays(inputs, name="x", check=check)
         x = first_of(inputs)
         if y is not None:

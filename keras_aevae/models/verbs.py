@@ -15,12 +15,12 @@ from keras_aevae._checks import (
     takes_any,
 )
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_scale
+from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_support
 from keras_aevae.engine.data import (
     as_array,
     check_dataset,
+    check_end,
     is_dataset,
-    is_infinite,
     is_one,
     parts_of,
 )
@@ -64,11 +64,7 @@ class Verbs:
                 f"`condition` goes with an array; a dataset holds its own: batches of (({name}, "
                 f"condition),). Received: a {type(x).__name__} and a condition."
             )
-        if steps is None and is_infinite(x):
-            raise ValueError(
-                f"`steps` is needed for a dataset without an end: the number of batches to read. "
-                f"Received: steps=None, and an infinite {type(x).__name__}."
-            )
+        check_end(x, "steps", steps)
         return self.checked_batches(x, **settings)
 
     def checked_batches(self, x, *, name, check, shape):
@@ -78,9 +74,9 @@ class Verbs:
                 inputs = self.check_arrays(inputs, name=name, check=check, shape=shape)
             yield (inputs,)
 
-    def check_of(self, name, support=None):
-        """Return `check_data` for data of that name, which warns of their scale only once."""
-        warn = until_true(warn_of_scale)
+    def check_of(self, name, support=None, warn=warn_of_support):
+        """Return `check_data` for data of that name, which warns only once."""
+        warn = until_true(warn)
         return functools.partial(self.check_data, name, support=support, warn=warn)
 
     def check_data(self, name, x, support=None, warn=None):
@@ -104,7 +100,8 @@ class Verbs:
                 f"`condition_dim=`; this {type(self).__name__} takes none: leave it out. "
                 f"Received: condition={condition!r}."
             )
-        if isinstance(x, tuple) or (isinstance(x, list) and not is_one(x, shape)):
+        batches = isinstance(x, list) and any(len(np.shape(each)) > len(shape) for each in x[:2])
+        if isinstance(x, tuple) or (batches and not is_one(x, shape)):
             raise ValueError(
                 f"`{name}` must be one array. Received: a {type(x).__name__} of {len(x)}. Pairs "
                 f"({name}, condition) are for conditional models, such as ConditionalVAE; arrays "
