@@ -27,6 +27,11 @@ def check_networks(encoder, decoder, latent_dim, likelihood, code, condition_dim
                 f"`{name}` must be a Keras model, such as those of keras_aevae.networks. "
                 f"Received: {name}={network!r}."
             )
+    check_not_swapped(encoder, decoder, likelihood)
+    told = {"condition": (condition_dim,)} if condition_dim else {}
+    check_order("encoder", encoder, {"x": None, **told})
+    past = {"x_before": (first_input_shape(encoder) or (None,))[1:] or None} if sees_x else {}
+    check_order("decoder", decoder, {"z": None, **past, **told})
     known = first_input_shape(decoder)
     if latent_dim is not None:
         latent_dim = check_positive_integer("latent_dim", latent_dim)
@@ -59,6 +64,49 @@ def input_shapes(network):
 
 def first_input_shape(network):
     return (input_shapes(network) or [None])[0]
+
+
+def check_not_swapped(encoder, decoder, likelihood):
+    """Raise an error if the decoder stands in the encoder's place, and the encoder in its."""
+
+    def gives(network, other):
+        """Return whether the outputs of a network are parameters of data that the other takes."""
+        output, taken = getattr(network, "output_shape", None), first_input_shape(other)
+        known = isinstance(output, tuple) and isinstance(taken, tuple)
+        if not known or None in output[1:] or not isinstance(first_input_shape(network), tuple):
+            return False
+        try:
+            return likelihood.encoder_shape(likelihood.data_shape(output[1:])) == taken[1:]
+        except ValueError:
+            return False
+
+    def expands(network):
+        taken, output = first_input_shape(network), network.output_shape
+        return None not in taken[1:] and math.prod(output[1:]) > math.prod(taken[1:])
+
+    if gives(encoder, decoder) and not gives(decoder, encoder) and expands(encoder):
+        shapes = [(first_input_shape(each), each.output_shape) for each in (encoder, decoder)]
+        takes = ["takes {} and gives {}".format(*(shape[1:] for shape in pair)) for pair in shapes]
+        raise ValueError(
+            "`encoder` and `decoder` are swapped: the encoder must take data, and the decoder give "
+            f"the parameters of data. Received: an encoder that {takes[0]}, a decoder that "
+            f"{takes[1]}. Give the encoder first: Model(encoder, decoder)."
+        )
+
+
+def check_order(name, network, wanted):
+    """Raise an error if the inputs of `network` are in another order than those `wanted`: a dict of
+    names and shapes without the batch axis, None where any is valid."""
+    known = [shape[1:] if isinstance(shape, tuple) else () for shape in input_shapes(network) or []]
+    if len(known) != len(wanted):
+        return
+    for received, shape in zip(known, wanted.values()):
+        if shape is not None and not agree(received, shape) and shape in known:
+            order = ", ".join(wanted)
+            raise ValueError(
+                f"`{name}` must take its inputs in the order [{order}]. Received: inputs of the "
+                f"shapes {', '.join(map(str, known))}. Make it by keras.Model([{order}], outputs)."
+            )
 
 
 def shape_seen(encoder, decoder):

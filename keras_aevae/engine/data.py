@@ -1,4 +1,4 @@
-"""What people bring as data, in a common form: an array, or batches of arrays.
+"""The data that people bring, in a common form: an array, or batches of arrays.
 
 `as_array` makes one array of whatever holds numbers: lists, DataFrames, sparse matrices, tensors of
 any framework. `parts_of` takes a batch of a dataset apart. `for_keras` makes of any dataset one that
@@ -62,8 +62,11 @@ def as_array(x, name="x", missing=False):
         x = frame_as_array(x, name)
     if type(x).__module__.partition(".")[0] == "torch":
         x = x.detach()
+    if isinstance(x, keras.Variable):
+        x = x.value
     if keras.ops.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) not in UNUSUAL:
-        return x
+        # A variable of TensorFlow is one of its tensors, too.
+        return keras.ops.copy(x) if type(x).__name__.endswith("Variable") else x
     if isinstance(x, np.ma.MaskedArray):
         x = unmasked(x, name, missing)
     given, x = x, joined(x, name) if isinstance(x, (list, tuple)) else as_numpy(x, exact=True)
