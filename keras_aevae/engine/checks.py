@@ -397,7 +397,7 @@ USUAL_SCALE, USUAL_LARGEST = 5.0, 10.0
 
 
 def warn_of_support(name, x, low, high, support):
-    """Warn of data `x`, from `low` to `high`, that aren't in the `support`, or as `warn_of_scale`."""
+    """Warn of data `x`, from `low` to `high`, out of the `support`, or as `warn_of_scale` does."""
     if support is None:
         return warn_of_scale(name, x, low, high)
     warnings.warn(

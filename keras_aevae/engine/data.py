@@ -17,7 +17,6 @@ import numpy as np
 from keras_aevae.engine import private
 from keras_aevae.engine.inference import (
     as_numpy,
-    first_of,
     is_array,
     is_frame,
     is_sparse,
@@ -35,8 +34,7 @@ REMEDIES = {
     + TABLES
     + ".",
     "m": "Count it in a unit: {name} / np.timedelta64(1, 'D').",
-    "V": "Turn the fields into columns: "
-    "numpy.lib.recfunctions.structured_to_unstructured({name}).",
+    "V": "Turn the fields into columns: numpy.lib.recfunctions.structured_to_unstructured({name}).",
 }
 OF_TEXT = "Read files first, and turn text into numbers; " + TABLES + "."
 
@@ -101,7 +99,9 @@ def described(x, name="x"):
     if kind == "RaggedTensor":
         return f"a {kind}, whose examples differ in length. Pad them: {name}.to_tensor()."
     if callable(x) and not isinstance(x, type) and hasattr(x, "__name__"):
-        return f"the {kind} {x.__name__!r}. Call it: {x.__name__}() gives the generator or the data."
+        return (
+            f"the {kind} {x.__name__!r}. Call it: {x.__name__}() gives the generator or the data."
+        )
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
         return (
             f"a {kind}, which gives single examples. Batch them: "
@@ -295,10 +295,12 @@ class Batches(private.DataAdapter):
         first: the first batch.
         number: number of batches in an epoch, or None if it isn't known.
         once: whether there is but one iterator, which begins with `first`.
+        any_length: whether the first size of an example may differ from batch to batch.
     """
 
-    def __init__(self, made, first, number=None, once=False):
+    def __init__(self, made, first, number=None, once=False, any_length=False):
         self.made, self.first, self.number, self.once = made, first, number, once
+        self.any_length = any_length
         self.error = None
 
     def __iter__(self):
@@ -332,10 +334,8 @@ class Batches(private.DataAdapter):
         import tensorflow as tf
 
         def spec(x):
-            return tf.TensorSpec((None, *sizes(x)), x.dtype)
-
-        def sizes(x):  # examples may be of any length
-            return (None, *x.shape[2:]) if x.ndim > 2 else x.shape[1:]
+            sizes = (None, *x.shape[2:]) if self.any_length and x.ndim > 2 else x.shape[1:]
+            return tf.TensorSpec((None, *sizes), x.dtype)
 
         first = numpy_leaves(self.first)
         specs = map_leaves(spec, first)
@@ -403,13 +403,14 @@ def plain(x):
     return x if keras.ops.is_tensor(x) else as_numpy(x)
 
 
-def for_keras(x, check, arranged, name="x"):
+def for_keras(x, check, arranged, any_length=False, name="x"):
     """Return the dataset `x` as one that Keras takes on the backend in use.
 
     Its batches are `check(batch, index)`, a tuple of arrays as `Batches` describes them. The first
     one is checked now, the others when they are read. TensorFlow reads a `tf.data.Dataset` itself:
     of that the first batch is checked alone, and where Keras takes another structure,
-    `arranged(batch)` makes it of symbolic tensors.
+    `arranged(batch)` makes it of symbolic tensors. If `any_length`, the first size of an example
+    may differ from batch to batch.
     """
     check_dataset(x, name)
     if isinstance(x, (Batches, Checked)):
@@ -430,12 +431,13 @@ def for_keras(x, check, arranged, name="x"):
         return x if same_structure(first, checked) else mapped(x, arranged)
     if once:
         rest = (check(batch, i) for i, batch in enumerate(iterator, start=1))
-        return Batches(lambda: itertools.chain([checked], rest), checked, once=True)
+        both = {"once": True, "any_length": any_length}
+        return Batches(lambda: itertools.chain([checked], rest), checked, **both)
 
     def made():
         return (check(batch, i) for i, batch in enumerate(x))
 
-    return Batches(made, checked, length_of(x))
+    return Batches(made, checked, length_of(x), any_length=any_length)
 
 
 def same_structure(batch, checked):

@@ -14,9 +14,7 @@ ROWS_AT_A_TIME = 512
 class Bounds:
     """A mixin of the models: the evidence lower bound, and log p(x) by importance sampling."""
 
-    def elbo(
-        self, x, num_samples=1, *, condition=None, batch_size=128, steps=None, verbose=0
-    ):
+    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Compute the evidence lower bound of each example (beta = 1), in nats.
 
             E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))

@@ -26,7 +26,7 @@ from keras_aevae.engine.data import (
     raise_own_error,
 )
 from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import first_of, is_array, some_examples
+from keras_aevae.engine.inference import first_of, some_examples
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers.condition import is_unknown
@@ -185,19 +185,18 @@ class Training(HasNumbers, OwnLoss):
         with own_errors(x):
             return super().evaluate(x, y, **kwargs)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Return what a call returns, a dict of arrays, as Keras's `predict` does; the data are
         checked first. A target in the batches of a dataset is left out."""
         check_end(x, "steps", steps or keras.config.max_steps_per_epoch())
         if is_dataset(x):
-            x = for_keras(x, self.checker(predicting=True), self.arranged)
+            x = for_keras(x, self.checker(predicting=True), self.arranged, self.any_length)
         else:
             x = self.check_inputs(x)
-        settings = {"batch_size": batch_size, "verbose": verbose, "steps": steps, **kwargs}
         if has_sparse((x,)):
-            x = dense_batches((x, None, None), settings.pop("batch_size") or 32)
+            x, batch_size = dense_batches((x, None, None), batch_size or 32), None
         with own_errors(x):
-            return super().predict(x, **settings)
+            return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def check_fit(self, x, y=None, sample_weight=None):
         """Check the training data; return `x`, `y` and the sample weights as Keras takes them."""
@@ -209,7 +208,7 @@ class Training(HasNumbers, OwnLoss):
                 f"`{name}` goes with an array; a dataset holds its own: batches of (x, target) or "
                 f"(x, target, sample_weight). Received: a {type(x).__name__} and `{name}`."
             )
-        return for_keras(x, self.checker(), self.arranged), None, None
+        return for_keras(x, self.checker(), self.arranged, self.any_length), None, None
 
     def __sklearn_tags__(self):
         raise TypeError(NO_SKLEARN)
@@ -219,7 +218,7 @@ class Training(HasNumbers, OwnLoss):
         takes them, in a tuple: for `predict` without targets. Later batches that are on an
         accelerator aren't looked at."""
         support = None if predicting else self.likelihood.support
-        check, check_noisy = self.check_of("x", support), self.check_of("x", None, warn_of_scale)
+        check, check_noisy = self.check_of("x", support), self.check_noisy()
 
         def check_parts(batch, index):
             x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
@@ -228,11 +227,14 @@ class Training(HasNumbers, OwnLoss):
             if index and not on_host(first_of(x)):
                 return packed(x, y if weight is None or y is not None else first_of(x), weight)
             with of_batch(index, first_of(x), self.data_shape):
-                return packed(
-                    *self.check_batch(x, y, weight, check=check if y is None else check_noisy)
-                )
+                checks = check if y is None else check_noisy
+                return packed(*self.check_batch(x, y, weight, check=checks))
 
         return check_parts
+
+    def check_noisy(self):
+        """Return the check of an x of which another target is given."""
+        return self.check_of("x", None, warn_of_scale)
 
     def arranged(self, batch):
         """Return a batch of symbolic tensors of TensorFlow as Keras takes it."""
@@ -247,9 +249,8 @@ class Training(HasNumbers, OwnLoss):
         """Check arrays of training data: `inputs` and, if given, the target `y` and sample weights.
         Return them as the model takes them."""
         support = self.likelihood.support
-        if check is None and y is None:
-            check = self.check_of("x", support)
-        check = check or self.check_of("x", None, warn_of_scale)
+        if check is None:
+            check = self.check_of("x", support) if y is None else self.check_noisy()
         inputs = self.check_arrays(inputs, name="x", check=check)
         x = first_of(inputs)
         if y is not None:

@@ -128,9 +128,7 @@ class Verbs:
         check = functools.partial(check_values, "z", data_shape=shape)
         return self.check_inputs(z, condition, name="z", check=check, shape=shape, steps=steps)
 
-    def encode(
-        self, x, *, condition=None, sample=False, batch_size=128, steps=None, verbose=0
-    ):
+    def encode(self, x, *, condition=None, sample=False, batch_size=128, steps=None, verbose=0):
         """Encode `x`: return the centre of q(z|x) or, with `sample`, a draw from it.
 
         The centre of a Gaussian is its mean; the centre of a codebook's code is the nearest codes.

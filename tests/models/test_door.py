@@ -311,7 +311,10 @@ REFUSED = {
     "None": (lambda: None, "array or a dataset.*x=None"),
     "number": (lambda: 3, "array or a dataset.*of type int"),
     "function": (lambda: generator, r"function 'generator'. Call it: generator\(\)"),
-    "Dataset of PyTorch": (lambda: loader(lambda i: X[i]).dataset, "DataLoader.dataset, batch_size"),
+    "Dataset of PyTorch": (
+        lambda: loader(lambda i: X[i]).dataset,
+        "DataLoader.dataset, batch_size",
+    ),
     "text": (lambda: np.array(["a", "b"]), "hold numbers.*turn text into numbers"),
     "objects": (lambda: X.astype(object), r"hold numbers.*x.astype\('float32'\)"),
     "complex": (lambda: X + 1j, r"hold numbers.*np.stack\(\[x.real, x.imag\], axis=-1\)"),
