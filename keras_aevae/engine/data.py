@@ -1,8 +1,8 @@
 """The data that people bring, in a common form: an array, or batches of arrays.
 
 `as_array` makes one array of whatever holds numbers: lists, DataFrames, sparse matrices, tensors of
-any framework. `parts_of` takes a batch of a dataset apart. `for_keras` makes of any dataset one that
-Keras takes on each backend, whose batches are checked when they are read.
+any framework. `parts_of` takes a batch of a dataset apart. `for_keras` makes of any dataset one
+that Keras takes on each backend, whose batches are checked when they are read.
 """
 
 import itertools
@@ -27,8 +27,8 @@ from keras_aevae.engine.inference import (
 TABLES = "for tables that have text, dates or missing values see keras_aevae.TabularVAE.from_frame"
 # What to do with the values of arrays that hold no numbers, by the kind of their dtype.
 REMEDIES = {
-    "O": "Make it an array of numbers: {name}.astype('float32') or, where each entry is an array of "
-    "one shape, np.stack({name}); " + TABLES + ".",
+    "O": "Make it an array of numbers: {name}.astype('float32') or, where each entry is an array "
+    "of one shape, np.stack({name}); " + TABLES + ".",
     "c": "Take the two parts as channels: np.stack([{name}.real, {name}.imag], axis=-1).",
     "M": "Count the time since a date: ({name} - {name}.min()) / np.timedelta64(1, 'D'); "
     + TABLES
@@ -155,7 +155,7 @@ def frame_as_array(frame, name):
             f"{odd[0]!r} is of dtype {frame.dtypes[odd[0]]}"
             f"{f', and {len(odd) - 1} more such columns' if odd[1:] else ''}. "
             "keras_aevae.TabularVAE.from_frame(frame, latent_dim) makes a model of such a table; "
-            f"or turn them into numbers (pandas.to_numeric, pandas.get_dummies), or leave them out: "
+            "or turn them into numbers (pandas.to_numeric, pandas.get_dummies), or leave them out: "
             f"{name}.select_dtypes(['number', 'bool'])."
         )
     return frame.to_numpy("float32", na_value=np.nan)

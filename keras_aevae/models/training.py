@@ -299,8 +299,8 @@ def dense(x):
 
 
 NO_SKLEARN = (
-    "A model can't be a step of a scikit-learn Pipeline or a search: it must be a Keras model in its "
-    "own `fit`. Received: a call of `fit` by scikit-learn. A scikit-learn transformer is to come; "
+    "A model must be trained by its own `fit`: it can't be a step of a scikit-learn Pipeline or a "
+    "search yet. Received: a call by scikit-learn. A scikit-learn transformer is to come; "
     "today scale the data first, x = StandardScaler().fit_transform(x), call model.fit(x), and "
     "pass model.encode(x) on."
 )
