@@ -263,9 +263,10 @@ def least_and_largest(x, missing=False):
 def outside(x, low, high, support):
     """Return whether a value of `x`, whose minimum is `low` and maximum `high`, is outside
     `support`."""
-    if np.ndim(support[0]) or np.ndim(support[1]):
-        return bool(rows_outside(x, support).size)
-    return low < support[0] or high > support[1]
+    least, largest = support
+    if isinstance(least, (int, float)) and isinstance(largest, (int, float)):
+        return low < least or high > largest
+    return bool(rows_outside(x, support).size)
 
 
 def rows_where(x, wrong):

@@ -129,6 +129,8 @@ def inputs_of(batch):
 def as_numpy(x, exact=False):
     """Return `x` as a dense NumPy array in the machine's byte order, whatever device its values are
     on. Numbers of 64 bits become float32, unless the array is to be `exact`."""
+    if type(x) is np.ndarray and x.dtype.isnative and x.dtype.kind in "fiub":
+        return x if exact or x.dtype != "float64" else x.astype("float32")
     if is_sparse(x):
         x = x.toarray()
     if type(x).__module__.partition(".")[0] == "torch":
