@@ -11,6 +11,7 @@ import contextlib
 import keras
 
 from keras_aevae.engine import replicas
+from keras_aevae.engine.data import Batches
 from keras_aevae.engine.inference import first_of, is_array
 
 # The largest number of steps in an execution, and the smallest number of executions in an epoch.
@@ -114,7 +115,7 @@ def number_of_batches(x, settings):
     if is_array(first_of(x)):
         examples = int(len(first_of(x)) * (1 - (settings.get("validation_split") or 0.0)))
         return -(-examples // (settings.get("batch_size") or 32))
-    if isinstance(x, keras.utils.PyDataset):
+    if isinstance(x, (keras.utils.PyDataset, Batches)):
         return x.num_batches
     if hasattr(x, "cardinality"):  # of tf.data, below 0 where it isn't known
         return max(0, int(x.cardinality()))

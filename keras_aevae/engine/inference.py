@@ -3,6 +3,7 @@
 import functools
 import itertools
 import operator
+import sys
 
 import keras
 import numpy as np
@@ -78,12 +79,35 @@ map_leaves = functools.partial(optree.tree_map, none_is_leaf=True)
 def is_array(x):
     """Return whether `x` holds arrays, tensors or (nested) lists, and isn't a dataset or
     generator."""
-    return hasattr(x, "__array__") or isinstance(x, (list, np.ndarray))
+    array = hasattr(x, "__array__") or hasattr(x, "__array_interface__")
+    return array or isinstance(x, list) or is_sparse(x)
+
+
+def is_sparse(x):
+    """Return whether `x` is a sparse matrix of SciPy or a sparse tensor."""
+    module = type(x).__module__
+    if module.startswith("scipy.sparse"):
+        return hasattr(x, "tocsr")
+    if module.startswith("torch"):
+        return "sparse" in str(getattr(x, "layout", ""))
+    return type(x).__name__ in ("SparseTensor", "BCOO") and module.startswith(("tensorflow", "jax"))
+
+
+def is_frame(x):
+    """Return whether `x` is a DataFrame or Series of pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, (pandas.DataFrame, pandas.Series))
 
 
 def first_of(x):
     """Return the x of a tuple (x, condition), or `x` itself if it isn't a tuple."""
     return x[0] if isinstance(x, tuple) and x else x
+
+
+def num_examples(x):
+    """Return the number of examples of arrays, x or (x, condition)."""
+    first = first_of(x)
+    return first.shape[0] if is_sparse(first) else len(first)
 
 
 def is_pair(x):
@@ -102,27 +126,37 @@ def inputs_of(batch):
     return tuple(map(as_numpy, batch)) if isinstance(batch, tuple) else as_numpy(batch)
 
 
-def as_numpy(x):
-    """Return `x` as a NumPy array, whatever device its values are on."""
+def as_numpy(x, exact=False):
+    """Return `x` as a dense NumPy array in the machine's byte order, whatever device its values are
+    on. Numbers of 64 bits become float32, unless the array is to be `exact`."""
+    if type(x) is np.ndarray and x.dtype.isnative and x.dtype.kind in "fiub":
+        return x if exact or x.dtype != "float64" else x.astype("float32")
+    if is_sparse(x):
+        x = x.toarray()
     if type(x).__module__.partition(".")[0] == "torch":
         x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
     x = np.asarray(x)
-    return x.astype("float32") if x.dtype == "float64" else x
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+    if x.dtype.name == "bfloat16":
+        return x.astype("float32")
+    return x.astype("float32") if x.dtype == "float64" and not exact else x
 
 
 def batches(x, batch_size=None):
     """Yield the batches of arrays or of a dataset (`PyDataset`, `tf.data`, `DataLoader`, iterable).
 
-    Arrays, `x` or a tuple (x, condition) of them, are cut into batches of `batch_size`.
+    Arrays, `x` or a tuple (x, condition) of them, are cut into batches of `batch_size`. A sparse
+    matrix is made dense batch by batch.
     """
     if is_array(first_of(x)):
-        x = map_leaves(as_numpy, x)
-        for start in range(0, len(first_of(x)), batch_size):
+        sparse = is_sparse(first_of(x))
+        x = map_leaves(lambda part: part if is_sparse(part) else as_numpy(part), x)
+        for start in range(0, num_examples(x), batch_size):
             part = operator.itemgetter(slice(start, start + batch_size))
-            yield map_leaves(part, x)
-    elif isinstance(x, keras.utils.PyDataset):
-        for i in range(len(x)):
-            yield inputs_of(x[i])
+            batch = map_leaves(part, x)
+            yield map_leaves(as_numpy, batch) if sparse else batch
     else:
         for batch in x:
             yield inputs_of(batch)
@@ -132,7 +166,7 @@ def first_batch(x):
     """Return the first batch of a dataset (None if it is empty) and the dataset. A generator is
     returned with that batch put back."""
     if isinstance(x, keras.utils.PyDataset):
-        return (x[0] if len(x) else None), x
+        return (None if x.num_batches == 0 else x[0]), x
     iterator = iter(x)
     first = next(iterator, None)
     if iterator is x and first is not None:  # put the first batch back
@@ -140,21 +174,25 @@ def first_batch(x):
     return first, x
 
 
-def some_examples(x, num_examples):
+def some_examples(x, num_examples, once=False):
     """Return `num_examples` examples, x or (x, condition), or all if there are fewer, and the
     dataset.
 
     Examples of arrays, which may be sorted, are evenly spaced; those of a dataset are its first
     ones. Only the first batch of a generator is used, and the generator is returned with that batch
-    put back.
+    put back; of `Batches` that can be read but `once`, the first one is known.
     """
     if is_array(first_of(x)):
-        n = len(first_of(x))
+        n = first_of(x).shape[0] if is_sparse(first_of(x)) else len(first_of(x))
         spaced = np.linspace(0, n - 1, min(num_examples, n)).astype(int)
+        if is_sparse(first_of(x)):
+            return map_leaves(lambda part: as_numpy(part[spaced]), x), x
         # A list is one array.
         parts = tuple(map(as_numpy, x)) if isinstance(x, tuple) else as_numpy(x)
         return map_leaves(lambda part: part[spaced], parts), x
-    if hasattr(x, "__next__"):
+    if once:
+        parts = [inputs_of(x.first)]
+    elif hasattr(x, "__next__"):
         first, x = first_batch(x)
         parts = [inputs_of(first)]
     else:
@@ -186,10 +224,12 @@ def shared(x):
     return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
-def run_in_batches(function, x, batch_size, verbose=0):
-    """Return `function` over the batches of `x` as NumPy arrays, in the order of `x`."""
+def run_in_batches(function, x, batch_size, verbose=0, steps=None):
+    """Return `function` over the batches of `x` as NumPy arrays, in the order of `x`: over all of
+    them, or the first `steps`."""
     known = is_array(first_of(x))
-    total = -(-len(first_of(x)) // batch_size) if known else getattr(x, "num_batches", None)
+    total = -(-num_examples(x) // batch_size) if known else None
+    total = min(steps or total, total or steps) if steps or total else None
     progress = keras.utils.Progbar(total) if verbose else None
     parts = []
 
@@ -200,7 +240,7 @@ def run_in_batches(function, x, batch_size, verbose=0):
             progress.update(len(parts))
 
     running = None
-    for batch in batches(x, batch_size):
+    for batch in itertools.islice(batches(x, batch_size), steps):
         outputs = function(map_leaves(lambda part: pad_to_bucket(part, batch_size), batch))
         if running:  # fetched only now: the device may run this batch in the meantime
             fetch(*running)

@@ -67,6 +67,19 @@ class BuildsFromOwnBatch:
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
+def data_adapter():
+    """Return Keras's class of what `fit` reads batches from. Without the name Keras refuses the
+    `Batches` of generators, loaders and sparse matrices, and takes all other data."""
+    try:
+        from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+    except ImportError:
+        return object
+    return DataAdapter
+
+
+DataAdapter = data_adapter()
+
+
 # The parts of a training state on JAX, in Keras's order; a test's ends with the metrics, without
 # the optimizer, and a prediction's has the first two.
 TRAINED, OTHER = "trainable_variables", "non_trainable_variables"

@@ -1,7 +1,8 @@
 """The condition of a conditional model: a label of known classes, or a vector, for each x.
 
 Both kinds have `length`, the length of the vector c that the networks take; `each`, the shape and
-dtype of one condition; `check(condition, n)`, which returns an array of `n` conditions; and
+dtype of one condition; `check(condition, n)`, which returns an array of `n` conditions;
+`symbolic(condition)`, which does so for tensors in a pipeline of TensorFlow, unchecked; and
 `encode(condition)`, which turns a tensor of them into c.
 """
 
@@ -38,6 +39,7 @@ class Classes:
 
     def check(self, condition, n):
         labels = check_shape_or_repeat(condition, n, ()).tolist()
+        labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
         codes = dict(zip(self.labels, self.codes))
         unknown = sorted({label for label in labels if label not in codes}, key=str)
         if unknown:
@@ -46,6 +48,17 @@ class Classes:
                 f"{unknown[:5]}."
             )
         return np.array([codes[label] for label in labels], "int32")
+
+    def symbolic(self, condition):
+        """Return a symbolic tensor of labels, of TensorFlow, as `check` does: strings by their
+        positions, -1 for those that aren't known."""
+        import tensorflow as tf
+
+        if condition.dtype != tf.string:
+            return condition
+        same = tf.equal(tf.reshape(condition, (-1, 1)), tf.constant(self.labels))
+        codes = tf.argmax(tf.cast(same, "int32"), axis=-1, output_type=tf.int32)
+        return tf.where(tf.reduce_any(same, axis=-1), codes, -1)
 
     def encode(self, condition):
         codes = ops.convert_to_tensor(np.array(self.codes, "int32"))
@@ -70,6 +83,9 @@ class Vectors:
         check_values("condition", vectors, (self.length,), None)
         return vectors.astype("float32")
 
+    def symbolic(self, condition):
+        return condition
+
     def encode(self, condition):
         return ops.cast(condition, "float32")
 
@@ -85,6 +101,8 @@ def is_unknown(c):
 def check_shape_or_repeat(condition, n, each):
     """Return `condition` as an array (n, *each); one condition is repeated for all examples."""
     condition = as_numpy(condition)
+    if not each and condition.shape == (n, 1):  # as some datasets hold labels
+        condition = condition[:, 0]
     if condition.shape == each:
         return np.broadcast_to(condition, (n, *each))
     if condition.shape != (n, *each):

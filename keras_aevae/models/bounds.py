@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.engine.inference import first_of, is_array, run_in_batches
+from keras_aevae.engine.inference import first_of, is_array, num_examples, run_in_batches
 
 # The number of codes that `log_likelihood` decodes at a time: it bounds the memory, whatever
 # `num_samples`. Larger chunks don't fit in the cache of a CPU.
@@ -14,7 +14,7 @@ ROWS_AT_A_TIME = 512
 class Bounds:
     """A mixin of the models: the evidence lower bound, and log p(x) by importance sampling."""
 
-    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, verbose=0):
+    def elbo(self, x, num_samples=1, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Compute the evidence lower bound of each example (beta = 1), in nats.
 
             E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))
@@ -27,6 +27,7 @@ class Bounds:
                 over them, and so is the KL if it has no closed form (as under a learned prior).
             condition: the condition of each x, for a conditional model.
             batch_size: number of examples per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -34,14 +35,14 @@ class Bounds:
                 `log_likelihood`.
         """
         self.check_stores("elbo", "distribution", "codebook")
-        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support, steps=steps)
         num_samples = check_positive_integer("num_samples", num_samples)
 
         def estimate(batch):
             passes = [self.call_compiled(self._elbo, batch) for _ in range(num_samples)]
             return sum(passes) / num_samples
 
-        return run_in_batches(estimate, inputs, batch_size, verbose)
+        return run_in_batches(estimate, inputs, batch_size, verbose, steps)
 
     def _elbo(self, inputs):
         outputs = self.infer(inputs, training=False)
@@ -62,7 +63,9 @@ class Bounds:
         outputs = self.infer(inputs, training=False)
         return self._kl_of(outputs | self.draw(outputs, self.num_draws))
 
-    def log_likelihood(self, x, num_samples=1000, *, condition=None, batch_size=128, verbose=0):
+    def log_likelihood(
+        self, x, num_samples=1000, *, condition=None, batch_size=128, steps=None, verbose=0
+    ):
         """Estimate log p(x) of each example by importance sampling from the posterior, in nats.
 
             log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x),   z_k ~ q(z|x)
@@ -77,19 +80,20 @@ class Bounds:
             condition: the condition of each x, for a conditional model: the result is
                 log p(x|condition).
             batch_size: number of examples per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n,).
         """
         self.check_stores("log_likelihood", "distribution")
-        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
-        settings = {"batch_size": batch_size, "verbose": verbose}
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support, steps=steps)
+        settings = {"batch_size": batch_size, "steps": steps, "verbose": verbose}
         start = no_weights
         largest, total = self.over_draws(self._add_weights, inputs, num_samples, start, **settings)
         return largest + np.log(total) - np.float32(np.log(num_samples))
 
-    def over_draws(self, add, inputs, num_samples, start, *, batch_size, verbose):
+    def over_draws(self, add, inputs, num_samples, start, *, batch_size, verbose, steps=None):
         """Return a state of each example after `num_samples` draws of z from its posterior: arrays.
 
         The state is a tuple: `start(n)` gives that of n examples before the first draw, and
@@ -99,7 +103,7 @@ class Bounds:
         """
         num_samples = check_positive_integer("num_samples", num_samples)
         known = is_array(first_of(inputs))
-        rows = min(batch_size, len(first_of(inputs))) if known else batch_size
+        rows = min(batch_size, num_examples(inputs)) if known else batch_size
         chunk = min(num_samples, max(1, ROWS_AT_A_TIME // rows))
 
         prior = self.call_compiled(self._prior_tensors)
@@ -114,7 +118,7 @@ class Bounds:
                 )
             return state
 
-        return run_in_batches(estimate, inputs, batch_size, verbose)
+        return run_in_batches(estimate, inputs, batch_size, verbose, steps)
 
     def _infer(self, inputs):
         return self.infer(inputs, training=False)

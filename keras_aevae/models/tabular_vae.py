@@ -16,7 +16,8 @@ from keras_aevae import networks
 from keras_aevae._checks import check_positive_integer, check_seed
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import Columns, frames
-from keras_aevae.engine.inference import as_numpy, first_of, is_array
+from keras_aevae.engine.data import is_dataset
+from keras_aevae.engine.inference import as_numpy, first_of
 from keras_aevae.engine.noise import another_seed, seeded, uniform
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.models.bounds import no_weights, rescaled
@@ -234,7 +235,7 @@ class TabularVAE(VAE):
             values (an integer column filled by means becomes one of floats), or an array. With
             `draws`, a list of m DataFrames, or an array of shape (m, n, num_columns).
         """
-        if not is_array(x):
+        if is_dataset(x):
             raise ValueError(
                 "`x` must be a DataFrame or an array. Received: a "
                 f"{type(x).__name__}. Impute the batches of a dataset one by one."

@@ -1,6 +1,8 @@
 """The training of every model: the checks of its terms and of its data, and its loss."""
 
+import contextlib
 import functools
+import inspect
 import math
 
 import keras
@@ -9,9 +11,22 @@ from keras import ops
 from keras_aevae._checks import nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
-from keras_aevae.engine.checks import check_fit_data
+from keras_aevae.engine.checks import check_weights as check_sample_weights
+from keras_aevae.engine.checks import of_batch, warn_of_scale
+from keras_aevae.engine.data import (
+    Batches,
+    batches_of_sparse,
+    check_end,
+    dense_batches,
+    for_keras,
+    has_sparse,
+    is_dataset,
+    on_host,
+    parts_of,
+    raise_own_error,
+)
 from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import first_of, is_array, is_pair, some_examples
+from keras_aevae.engine.inference import first_of, some_examples
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers.condition import is_unknown
@@ -117,20 +132,29 @@ class Training(HasNumbers, OwnLoss):
     def fit(self, x=None, y=None, **kwargs):
         """Train the model as Keras's `fit` does; the data are checked first.
 
-        `y` is a target to reconstruct in place of `x` (denoising), not a label. A decoder that sees
-        x takes none. All other arguments go by keyword.
+        `x` is an array (of NumPy, of a framework, a list, a DataFrame of numbers, a sparse matrix,
+        of which batches are made dense), or a dataset of batches x, (x,), (x, y) or (x, y,
+        sample_weight). Batches of loaders and generators are checked when they are read. `y` is a
+        target to reconstruct in place of `x` (denoising), not a label; a conditional model takes
+        the pair (x, condition) in the place of x and, of datasets, batches (x, condition), too. A
+        decoder that sees x takes no `y`. All other arguments go by keyword.
         """
-        x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
+        if called_by_sklearn():
+            raise TypeError(NO_SKLEARN)
+        check_class_weight(kwargs.get("class_weight"))
+        steps = kwargs.get("steps_per_epoch") or keras.config.max_steps_per_epoch()
+        check_end(x, "steps_per_epoch", steps)
+        x, y, kwargs["sample_weight"] = self.check_fit(x, y, kwargs.get("sample_weight"))
         validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            x_val, y_val, weight = (*validation, None, None)[:3]
-            x_val, y_val = self.check_fit(x_val, y_val, weight)
-            kwargs["validation_data"] = (x_val, y_val, weight)
-        elif validation is not None:
-            kwargs["validation_data"], _ = self.check_fit(validation)
+        if validation is not None:
+            parts = validation if isinstance(validation, (tuple, list)) else (validation,)
+            checked = self.check_fit(*(*parts, None, None)[:3])
+            kwargs["validation_data"] = checked[0] if is_dataset(checked[0]) else checked
         if not int(self.step.numpy()):
             x = self.before_first_step(x)
-        return super().fit(x, y, **kwargs)
+        x, y, kwargs = batches_of_sparse(x, y, kwargs, shuffle=True)
+        with own_errors(x, kwargs.get("validation_data")):
+            return super().fit(x, y, **kwargs)
 
     def before_first_step(self, x):
         """Check that the decoder is causal, and start weights from data, before the first training
@@ -139,7 +163,8 @@ class Training(HasNumbers, OwnLoss):
             params_given = functools.partial(self.call_compiled, self._params_given)
             check_causal(params_given, self.example_shape)
         if self.start_size:
-            first, x = some_examples(x, self.start_size)
+            once = isinstance(x, Batches) and x.once
+            first, x = some_examples(x, self.start_size, once)
             self.start_from(replicas.of_first_process(first))
         return x
 
@@ -152,30 +177,92 @@ class Training(HasNumbers, OwnLoss):
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Evaluate the model as Keras's `evaluate` does; the data are checked first."""
-        if not private.called_by_fit(kwargs):
-            x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
-        return super().evaluate(x, y, **kwargs)
+        if private.called_by_fit(kwargs):
+            return super().evaluate(x, y, **kwargs)
+        check_end(x, "steps", kwargs.get("steps") or keras.config.max_steps_per_epoch())
+        x, y, weight = self.check_fit(x, y, kwargs.get("sample_weight"))
+        x, y, kwargs = batches_of_sparse(x, y, {**kwargs, "sample_weight": weight})
+        with own_errors(x):
+            return super().evaluate(x, y, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Return what a call returns, a dict of arrays, as Keras's `predict` does; the data are
+        checked first. A target in the batches of a dataset is left out."""
+        check_end(x, "steps", steps or keras.config.max_steps_per_epoch())
+        if is_dataset(x):
+            x = for_keras(x, self.checker(predicting=True), self.arranged, self.any_length)
+        else:
+            x = self.check_inputs(x)
+        if has_sparse((x,)):
+            x, batch_size = dense_batches((x, None, None), batch_size or 32), None
+        with own_errors(x):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def check_fit(self, x, y=None, sample_weight=None):
-        """Check the training data; return `x` and `y` as Keras takes them."""
-        if y is not None:
-            y = self.likelihood.as_array(y, "y")
-        x = check_fit_data(x, y, self.check_batch)
-        check_lengths(x, {"y": y, "sample_weight": sample_weight})
-        # Keras drops the weights of arrays that come without a target.
-        return x, (self.unpack(x)[0] if y is None and sample_weight is not None else y)
+        """Check the training data; return `x`, `y` and the sample weights as Keras takes them."""
+        if not is_dataset(x):
+            return self.check_batch(x, y, sample_weight)
+        if y is not None or sample_weight is not None:
+            name = "y" if y is not None else "sample_weight"
+            raise ValueError(
+                f"`{name}` goes with an array; a dataset holds its own: batches of (x, target) or "
+                f"(x, target, sample_weight). Received: a {type(x).__name__} and `{name}`."
+            )
+        return for_keras(x, self.checker(), self.arranged, self.any_length), None, None
 
-    def check_batch(self, inputs, y=None):
-        """Check arrays of training data: `inputs` and, if given, the target `y`. Return the inputs
-        as the model takes them."""
-        inputs = tuple(inputs) if is_pair(inputs) else inputs
+    def __sklearn_tags__(self):
+        raise TypeError(NO_SKLEARN)
+
+    def checker(self, predicting=False):
+        """Return `check(batch, index)` of the batches of a dataset, which returns them as Keras
+        takes them, in a tuple: for `predict` without targets. Later batches that are on an
+        accelerator aren't looked at."""
+        support = None if predicting else self.likelihood.support
+        check, check_noisy = self.check_of("x", support), self.check_noisy()
+
+        def check_parts(batch, index):
+            x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
+            if predicting:
+                y = weight = None
+            if index and not on_host(first_of(x)):
+                return packed(x, y if weight is None or y is not None else first_of(x), weight)
+            with of_batch(index, first_of(x), self.data_shape):
+                checks = check if y is None else check_noisy
+                return packed(*self.check_batch(x, y, weight, check=checks))
+
+        return check_parts
+
+    def check_noisy(self):
+        """Return the check of an x of which another target is given."""
+        return self.check_of("x", None, warn_of_scale)
+
+    def arranged(self, batch):
+        """Return a batch of symbolic tensors of TensorFlow as Keras takes it."""
+        x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
+        if self.condition is not None:
+            x = (dense(x[0]), self.condition.symbolic(x[1]))
+        else:
+            x = dense(x)
+        return packed(x, first_of(x) if y is None and weight is not None else y, weight)
+
+    def check_batch(self, inputs, y=None, sample_weight=None, check=None):
+        """Check arrays of training data: `inputs` and, if given, the target `y` and sample weights.
+        Return them as the model takes them."""
         support = self.likelihood.support
-        inputs = self.check_inputs(inputs, support=support if y is None else None)
+        if check is None:
+            check = self.check_of("x", support) if y is None else self.check_noisy()
+        inputs = self.check_arrays(inputs, name="x", check=check)
+        x = first_of(inputs)
         if y is not None:
-            self.check_data("y", y, support)
+            y = self.check_data("y", y, support)
+            check_length("y", y, x)
             if self.past is not None:
-                check_same(first_of(inputs), y)
-        return inputs
+                check_same(x, y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weights("sample_weight", sample_weight, x)
+            # Keras drops the weights of arrays that come without a target.
+            y = x if y is None else y
+        return inputs, y, sample_weight
 
     @property
     def start_size(self):
@@ -189,16 +276,60 @@ class Training(HasNumbers, OwnLoss):
         self.code.start_from(x, encode)
 
 
-def check_lengths(x, others):
-    """Raise unless the arrays in `others`, by name, have as many examples as the array `x`."""
-    if not is_array(first_of(x)):
-        return
-    for name, other in others.items():
-        if is_array(other) and len(other) != len(first_of(x)):
-            raise ValueError(
-                f"`{name}` must hold one value or example for each of x. Received: "
-                f"{len(first_of(x))} examples in x, {len(other)} in `{name}`."
-            )
+def check_length(name, other, x):
+    """Raise unless the array `other` has as many examples as the array `x`."""
+    if other.shape[0] != x.shape[0]:
+        raise ValueError(
+            f"`{name}` must hold one value or example for each of x. Received: "
+            f"{x.shape[0]} examples in x, {other.shape[0]} in `{name}`."
+        )
+
+
+def packed(x, y, sample_weight):
+    """Return a batch as a tuple without the parts that are absent."""
+    parts = (x, y, sample_weight)
+    return parts[: 3 if sample_weight is not None else 2 if y is not None else 1]
+
+
+def dense(x):
+    """Return a tensor of TensorFlow, which may be sparse, as a dense one."""
+    import tensorflow as tf
+
+    return tf.sparse.to_dense(x) if isinstance(x, tf.SparseTensor) else x
+
+
+NO_SKLEARN = (
+    "A model must be trained by its own `fit`: it can't be a step of a scikit-learn Pipeline or a "
+    "search yet. Received: a call by scikit-learn. A scikit-learn transformer is to come; "
+    "today scale the data first, x = StandardScaler().fit_transform(x), call model.fit(x), and "
+    "pass model.encode(x) on."
+)
+
+
+def called_by_sklearn():
+    """Return whether the caller of the function that calls this is code of scikit-learn."""
+    caller = inspect.currentframe().f_back.f_back
+    return caller is not None and caller.f_globals.get("__name__", "").startswith("sklearn.")
+
+
+def check_class_weight(class_weight):
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` is for classifiers, whose targets are classes. Received: "
+            f"class_weight={class_weight!r}. Give each example the weight of its class: "
+            "fit(x, sample_weight=np.array([class_weight[label] for label in labels]))."
+        )
+
+
+@contextlib.contextmanager
+def own_errors(*datasets):
+    """Open a scope in which an error that ended the reading of one of the `datasets` is raised as
+    it was, not in the words of a framework."""
+    try:
+        yield
+    except Exception:
+        raise_own_error(*datasets)
+        raise
 
 
 def names_of(model):

@@ -15,14 +15,16 @@ from keras_aevae._checks import (
     takes_any,
 )
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.engine.checks import check_values
-from keras_aevae.engine.inference import (
-    batches,
-    first_of,
-    is_array,
-    is_pair,
-    run_in_batches,
+from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_support
+from keras_aevae.engine.data import (
+    as_array,
+    check_dataset,
+    check_end,
+    is_dataset,
+    is_one,
+    parts_of,
 )
+from keras_aevae.engine.inference import as_numpy, first_of, is_sparse, run_in_batches
 from keras_aevae.engine.noise import another_seed
 from keras_aevae.layers.past import step_by_step
 
@@ -34,69 +36,99 @@ class Verbs:
     `expected` and `terms`), and on its `code`, which defines how inputs are stored.
     """
 
-    def run(self, method, x, *, batch_size, verbose, **settings):
-        """Return `method(x, **settings)` over all the batches of `x`, as an array."""
+    def run(self, method, x, *, batch_size, verbose, steps=None, **settings):
+        """Return `method(x, **settings)` over all the batches of `x`, or the first `steps`, as an
+        array."""
         function = functools.partial(self.call_compiled, method, **settings)
-        return run_in_batches(function, x, batch_size, verbose)
+        return run_in_batches(function, x, batch_size, verbose, steps)
 
-    def check_inputs(self, x, condition=None, *, name="x", support=None, check=None):
+    def check_inputs(
+        self, x, condition=None, *, name="x", support=None, check=None, shape=None, steps=None
+    ):
         """Check the data that a method was given; return them as the model takes them.
 
-        An array (or what the likelihood makes one of) is checked at once, by `check(x)`, which
-        returns it: by default its shape, its values and their `support`. Each batch of a dataset is
-        checked when it is read.
+        An array (or what one can be made of) is checked at once, by `check(x)`, which returns it:
+        by default its shape, its values and their `support`; without one, they may be noisy. Each
+        batch of a dataset is checked when it is read. `shape` is that of an example. A dataset
+        without an end needs a number of `steps`.
         """
-        check = check or functools.partial(self.check_data, name, support=support)
-        settings = {"name": name, "check": check}
-        if is_array(first_of(x)):
+        check = check or self.check_of(name, support)
+        settings = {"name": name, "check": check, "shape": shape or self.data_shape}
+        if steps is not None:
+            check_positive_integer("steps", steps)
+        if not is_dataset(x):
             return self.check_arrays(x, condition, **settings)
+        check_dataset(x, name)
         if condition is not None:
             raise ValueError(
                 f"`condition` goes with an array; a dataset holds its own: batches of (({name}, "
                 f"condition),). Received: a {type(x).__name__} and a condition."
             )
-        return ((self.check_arrays(batch, **settings),) for batch in batches(x))
+        check_end(x, "steps", steps)
+        return self.checked_batches(x, **settings)
 
-    def check_data(self, name, x, support=None):
-        """Return data as an array that the model takes, or raise an error that calls it `name`."""
-        x, missing = self.likelihood.as_array(x, name), self.likelihood.missing
-        return check_values(name, x, self.data_shape, support, missing)
+    def checked_batches(self, x, *, name, check, shape):
+        for i, batch in enumerate(x):
+            inputs = parts_of(batch, shape, self.condition is not None, name)[0]
+            with of_batch(i, first_of(inputs), shape):
+                inputs = self.check_arrays(inputs, name=name, check=check, shape=shape)
+            yield (inputs,)
 
-    def check_arrays(self, x, condition=None, *, name, check):
+    def check_of(self, name, support=None, warn=warn_of_support):
+        """Return `check_data` for data of that name, which warns only once."""
+        warn = until_true(warn)
+        return functools.partial(self.check_data, name, support=support, warn=warn)
+
+    def check_data(self, name, x, support=None, warn=None):
+        """Return data as an array that the model takes, or raise an error that calls it `name`.
+        Without a `support` they may be noisy."""
+        missing = self.likelihood.missing
+        if missing and is_sparse(x):
+            x = as_numpy(as_array(x, name))
+        x = self.likelihood.as_array(x, name)
+        settings = {"noisy": support is None, "warn": warn}
+        support = self.likelihood.support
+        return check_values(name, x, self.data_shape, support, missing, **settings)
+
+    def check_arrays(self, x, condition=None, *, name, check, shape=None):
+        shape = shape or self.data_shape
         if self.condition is not None:
-            return self.check_pair(x, condition, name=name, check=check)
+            return self.check_pair(x, condition, name=name, check=check, shape=shape)
         if condition is not None:
             raise ValueError(
                 "`condition` is for conditional models, which are made with `classes=` or "
                 f"`condition_dim=`; this {type(self).__name__} takes none: leave it out. "
                 f"Received: condition={condition!r}."
             )
-        if isinstance(x, tuple):
+        batches = isinstance(x, list) and any(len(np.shape(each)) > len(shape) for each in x[:2])
+        if isinstance(x, tuple) or (batches and not is_one(x, shape)):
             raise ValueError(
-                f"`{name}` must be one array. Received: a tuple of {len(x)}. Pairs ({name}, "
-                "condition) are for conditional models, such as ConditionalVAE."
+                f"`{name}` must be one array. Received: a {type(x).__name__} of {len(x)}. Pairs "
+                f"({name}, condition) are for conditional models, such as ConditionalVAE; arrays "
+                f"of one example each are joined by np.stack({name})."
             )
         return check(x)
 
-    def check_pair(self, x, condition, *, name, check):
-        if condition is None and is_pair(x):
+    def check_pair(self, x, condition, *, name, check, shape):
+        two = isinstance(x, (tuple, list)) and len(x) == 2 and not is_one(x, shape)
+        if condition is None and two:
             x, condition = x
         if condition is None:
             raise ValueError(
                 f"{type(self).__name__} needs a condition for each {name}: condition= in the "
                 "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
-                f"batches ((x, condition),). Received: `{name}` alone."
+                f"batches ((x, condition),) or (x, condition). Received: `{name}` alone."
             )
         x = check(x)
-        return x, self.condition.check(condition, len(x))
+        return x, self.condition.check(condition, x.shape[0])
 
-    def check_codes(self, z, condition=None):
+    def check_codes(self, z, condition=None, steps=None):
         """Check codes and their condition, as `check_inputs` checks data."""
-        given = {"data_shape": (self.latent_dim,), "support": None}
-        check = functools.partial(check_values, "z", **given)
-        return self.check_inputs(z, condition, name="z", check=check)
+        shape = (self.latent_dim,)
+        check = functools.partial(check_values, "z", data_shape=shape)
+        return self.check_inputs(z, condition, name="z", check=check, shape=shape, steps=steps)
 
-    def encode(self, x, *, condition=None, sample=False, batch_size=128, verbose=0):
+    def encode(self, x, *, condition=None, sample=False, batch_size=128, steps=None, verbose=0):
         """Encode `x`: return the centre of q(z|x) or, with `sample`, a draw from it.
 
         The centre of a Gaussian is its mean; the centre of a codebook's code is the nearest codes.
@@ -106,14 +138,15 @@ class Verbs:
             condition: the condition of each x, for a conditional model.
             sample: draw from q(z|x) instead of taking its centre.
             batch_size: number of examples per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n, latent_dim).
         """
-        inputs = self.check_inputs(x, condition)
+        inputs = self.check_inputs(x, condition, steps=steps)
         method = self._encode_draw if sample else self._encode
-        return self.run(method, inputs, batch_size=batch_size, verbose=verbose)
+        return self.run(method, inputs, batch_size=batch_size, verbose=verbose, steps=steps)
 
     def _encode(self, inputs):
         return self.code.center(self.infer(inputs, training=False))
@@ -133,6 +166,7 @@ class Verbs:
         seed=None,
         length=None,
         batch_size=128,
+        steps=None,
         verbose=0,
     ):
         """Decode codes `z`: return E[x|z] or, with `noise`, a draw from p(x|z).
@@ -146,14 +180,15 @@ class Verbs:
             seed: integer; the same seed gives the same draws on the same backend.
             length: the length of the new data, if the model's data may be of any length.
             batch_size: number of codes per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n, *data_shape).
         """
-        inputs = self.check_codes(z, condition)
+        inputs = self.check_codes(z, condition, steps)
         settings = {"length": length, "batch_size": batch_size, "verbose": verbose}
-        return self.run_decoder(inputs, noise, seed, **settings)
+        return self.run_decoder(inputs, noise, seed, steps=steps, **settings)
 
     def run_decoder(self, inputs, noise=False, seed=None, length=None, **settings):
         seed = None if seed is None else check_seed(seed)
@@ -195,15 +230,16 @@ class Verbs:
     def _decode(self, inputs):
         return self.likelihood.mean(self._decoder_output(inputs))
 
-    def reconstruct(self, x, *, condition=None, batch_size=128, verbose=0):
+    def reconstruct(self, x, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Encode `x` to the centre of q(z|x) and decode it: array of shape (n, *data_shape).
 
-        The result is that of `decode(encode(x))`. No noise is drawn, so it is a little sharper than
+        `x` may be a dataset of batches, of which the first `steps` are read, by default all. The
+        result is that of `decode(encode(x))`. No noise is drawn, so it is a little sharper than
         the `reconstruction` of `predict`, which decodes a draw. A decoder that sees x is not given
         x here.
         """
-        inputs = self.check_inputs(x, condition)
-        return run_in_batches(self.reconstruct_batch, inputs, batch_size, verbose)
+        inputs = self.check_inputs(x, condition, steps=steps)
+        return run_in_batches(self.reconstruct_batch, inputs, batch_size, verbose, steps)
 
     def reconstruct_batch(self, inputs):
         if self.past is None:
@@ -275,6 +311,7 @@ class Verbs:
         *,
         condition=None,
         batch_size=128,
+        steps=None,
         verbose=0,
         fit=None,
         **settings,
@@ -299,6 +336,7 @@ class Verbs:
                 default the first of these that is one of the model's codes.
             condition: the condition of each x, for a conditional model.
             batch_size: number of examples per batch, in encoding.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
             fit: a dict of arguments of the prior's own training that mean something else here:
                 `{"batch_size": 64}`, by default 32, or `{"verbose": 2}`.
@@ -325,8 +363,9 @@ class Verbs:
         ```
         """
         prior, settings = self.code.fittable(prior, joined(settings, fit))
-        inputs = self.check_inputs(x, condition)
-        roots = self.run(self._roots, inputs, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition, steps=steps)
+        reading = {"batch_size": batch_size, "steps": steps, "verbose": verbose}
+        roots = self.run(self._roots, inputs, **reading)
         prior.fit(roots, **{"verbose": verbose, **settings})
         self.set_prior(prior)
 
@@ -350,14 +389,16 @@ class Verbs:
             fitted.append(copy)
         self.forget_compiled()
 
-    def evaluate_terms(self, x, *, condition=None, batch_size=128, verbose=0):
+    def evaluate_terms(self, x, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Return the unweighted loss terms of each example: a dict of arrays (n,), in nats.
 
         `evaluate` reports their means, and also the terms that mix the examples of a batch, which
-        are left out here. The reconstruction term of an example is the usual anomaly score.
+        are left out here. The reconstruction term of an example is the usual anomaly score. `x` may
+        be a dataset of batches, of which the first `steps` are read, by default all.
         """
-        inputs = self.check_inputs(x, condition, support=self.likelihood.support)
-        return self.run(self._evaluate_terms, inputs, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition, support=self.likelihood.support, steps=steps)
+        settings = {"batch_size": batch_size, "steps": steps, "verbose": verbose}
+        return self.run(self._evaluate_terms, inputs, **settings)
 
     def _evaluate_terms(self, inputs):
         outputs = self.with_one_draw(self(inputs, training=False))
@@ -385,15 +426,15 @@ class Verbs:
         if check_positive_integer("steps", steps) < 2:
             raise ValueError(f"`steps` must be at least 2. Received: steps={steps}.")
         for name, given in (("start", start), ("end", end)):
-            if not is_array(first_of(given)):
+            if is_dataset(given):
                 raise ValueError(
                     f"`{name}` must be an array of data. Received: a {type(given).__name__}. Of a "
                     "dataset that is read in batches take some examples."
                 )
         settings = {"batch_size": batch_size, "verbose": verbose}
-        inputs = self.check_inputs(start, condition)
+        inputs = self.check_inputs(start, condition, name="start")
         a = self.run(self._encode, inputs, **settings)
-        b = self.run(self._encode, self.check_inputs(end, condition), **settings)
+        b = self.run(self._encode, self.check_inputs(end, condition, name="end"), **settings)
         if a.shape != b.shape:
             raise ValueError(
                 "`start` and `end` must hold the same number of examples. "

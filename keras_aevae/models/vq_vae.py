@@ -99,25 +99,29 @@ class VQVAE(Autoencoder):
         self.perplexity.update_state(y_pred["indices"], sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def encode_indices(self, x, *, condition=None, batch_size=128, verbose=0):
+    def encode_indices(self, x, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Encode data `x` as indices.
 
         Args:
             x: data, shape (n, *data_shape), or a dataset of batches of it.
             condition: the condition of each x, for a conditional model.
             batch_size: number of examples per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
             int32 array of shape (n, *grid).
         """
-        inputs = self.check_inputs(x, condition)
-        return self.run(self._encode_indices, inputs, batch_size=batch_size, verbose=verbose)
+        inputs = self.check_inputs(x, condition, steps=steps)
+        settings = {"batch_size": batch_size, "steps": steps, "verbose": verbose}
+        return self.run(self._encode_indices, inputs, **settings)
 
     def _encode_indices(self, inputs):
         return self.draw(self.infer(inputs, training=False), 1)["indices"][:, 0]
 
-    def decode_indices(self, indices, *, condition=None, length=None, batch_size=128, verbose=0):
+    def decode_indices(
+        self, indices, *, condition=None, length=None, batch_size=128, steps=None, verbose=0
+    ):
         """Decode the codes with these indices: return E[x|z].
 
         Args:
@@ -126,19 +130,21 @@ class VQVAE(Autoencoder):
             condition: the condition of each example, for a conditional model.
             length: the length of the new data, if the model's data may be of any length.
             batch_size: number of examples per batch.
+            steps: number of batches to read, by default all: needed for data without an end.
             verbose: 1 for a progress bar.
 
         Returns:
             Array of shape (n, *data_shape).
         """
-        inputs = self.check_inputs(indices, condition, name="indices", check=self.check_indices)
+        settings = {"check": self.check_indices, "shape": self.latent_shape[:-1], "steps": steps}
+        inputs = self.check_inputs(indices, condition, name="indices", **settings)
         shape = self.shape_of_length(length)
 
         def decode(batch):
             z = self.call_compiled(self._embed, first_of(batch))
             return self.decode_batch(self.with_condition(z, batch), shape)
 
-        return run_in_batches(decode, inputs, batch_size, verbose)
+        return run_in_batches(decode, inputs, batch_size, verbose, steps)
 
     def check_indices(self, indices):
         """Return the array `indices`, or raise an error unless it holds those of codes."""

@@ -70,6 +70,10 @@ NAMES = {
         module("keras.src.backend.common.stateless_scope"),
         ALL,
     ),
+    "keras.src.trainers.data_adapters.data_adapter.DataAdapter": (
+        module("keras.src.trainers.data_adapters.data_adapter"),
+        ALL,
+    ),
     "torch._fused_adam_": (module("torch"), ("torch",)),
     "torch.ops.aten.add.Tensor._schema": (torch_operation, ("torch",)),
     "torch.fx.experimental.proxy_tensor.make_fx": (

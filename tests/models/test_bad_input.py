@@ -145,9 +145,9 @@ def test_verbs(vae, x):
 
 
 def test_batches_of_another_kind(vae, x):
-    with pytest.raises(ValueError, match="must yield batches .* Received: dict"):
+    with pytest.raises(ValueError, match="must yield batches .* Received: a dict"):
         vae.fit(iter([{"image": x}]), verbose=0)
-    with pytest.raises(ValueError, match="must yield batches .* Received: str"):
+    with pytest.raises(ValueError, match="must be data.* Received: the str 'images/'"):
         vae.fit("images/", verbose=0)
 
 

@@ -1,0 +1,537 @@
+"""The data that people bring, in a common form: an array, or batches of arrays.
+
+`as_array` makes one array of whatever holds numbers: lists, DataFrames, sparse matrices, tensors of
+any framework. `parts_of` takes a batch of a dataset apart. `for_keras` makes of any dataset one
+that Keras takes on each backend, whose batches are checked when they are read.
+"""
+
+import itertools
+import math
+import os
+import sys
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_aevae.engine import private
+from keras_aevae.engine.inference import (
+    as_numpy,
+    is_array,
+    is_frame,
+    is_sparse,
+    map_leaves,
+    num_examples,
+)
+
+TABLES = "for tables that have text, dates or missing values see keras_aevae.TabularVAE.from_frame"
+# What to do with the values of arrays that hold no numbers, by the kind of their dtype.
+REMEDIES = {
+    "O": "Make it an array of numbers: {name}.astype('float32') or, where each entry is an array "
+    "of one shape, np.stack({name}); " + TABLES + ".",
+    "c": "Take the two parts as channels: np.stack([{name}.real, {name}.imag], axis=-1).",
+    "M": "Count the time since a date: ({name} - {name}.min()) / np.timedelta64(1, 'D'); "
+    + TABLES
+    + ".",
+    "m": "Count it in a unit: {name} / np.timedelta64(1, 'D').",
+    "V": "Turn the fields into columns: numpy.lib.recfunctions.structured_to_unstructured({name}).",
+}
+OF_TEXT = "Read files first, and turn text into numbers; " + TABLES + "."
+
+
+# One array
+
+
+def as_array(x, name="x", missing=False):
+    """Return data `x` as one array of numbers that Keras takes, or raise an error that calls it
+    `name`: a NumPy array in the machine's byte order, a tensor of the backend in use or, if it is
+    sparse, a SciPy matrix of compressed rows. No values are copied that needn't be.
+
+    NaN takes the place of masked values if it means that a value is `missing`.
+    """
+    plain_type = type(x) is np.ndarray and x.dtype.isnative and x.dtype.itemsize <= 8
+    if plain_type and x.dtype.kind in "fiub":
+        return x
+    if not is_array(x):
+        raise ValueError(f"`{name}` must be an array of numbers. Received: {described(x, name)}")
+    if is_sparse(x):
+        return compressed_rows(x, name)
+    if is_frame(x):
+        x = frame_as_array(x, name)
+    if type(x).__module__.partition(".")[0] == "torch":
+        x = x.detach()
+    if isinstance(x, keras.Variable):
+        x = x.value
+    if keras.ops.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) not in UNUSUAL:
+        # A variable of TensorFlow is one of its tensors, too.
+        return keras.ops.copy(x) if type(x).__name__.endswith("Variable") else x
+    if isinstance(x, np.ma.MaskedArray):
+        x = unmasked(x, name, missing)
+    given, x = x, joined(x, name) if isinstance(x, (list, tuple)) else as_numpy(x, exact=True)
+    x = x.astype("float64") if x.dtype.kind == "f" and x.dtype.itemsize > 8 else x
+    if x.dtype.kind not in "fiub":
+        received = f"dtype {x.dtype}, shape {x.shape}" if is_array(given) else described(given)
+        remedy = REMEDIES.get(x.dtype.kind, OF_TEXT).format(name=name)
+        raise ValueError(f"`{name}` must hold numbers. Received: {received}. {remedy}")
+    return x
+
+
+# Types of tensors that hold no numbers that a model takes.
+UNUSUAL = ("complex64", "complex128", "string")
+
+
+def described(x, name="x"):
+    """Return what `x` is, which isn't data, and what to do: the end of an error message."""
+    kind = type(x).__name__
+    if x is None:
+        return f"{name}=None."
+    if isinstance(x, (str, bytes, os.PathLike)):
+        return (
+            f"the {kind} {str(x)[:80]!r}. Read the files first: np.load(path), or for images "
+            "keras.utils.image_dataset_from_directory(path, label_mode=None)."
+        )
+    if isinstance(x, Mapping):
+        key = next(iter(x), "image")
+        return (
+            f"a {kind} with the keys {list(x)[:5]}. Take the array out of it, {name}[{key!r}]; of "
+            f"batches, by dataset.map(lambda batch: batch[{key!r}]) or a generator."
+        )
+    if kind == "RaggedTensor":
+        return f"a {kind}, whose examples differ in length. Pad them: {name}.to_tensor()."
+    if callable(x) and not isinstance(x, type) and hasattr(x, "__name__"):
+        return (
+            f"the {kind} {x.__name__!r}. Call it: {x.__name__}() gives the generator or the data."
+        )
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        return (
+            f"a {kind}, which gives single examples. Batch them: "
+            "torch.utils.data.DataLoader(dataset, batch_size=128)."
+        )
+    return (
+        f"an object of type {kind}. Take a NumPy array, a tensor, a DataFrame, or a dataset or "
+        "generator of batches."
+    )
+
+
+def joined(x, name):
+    """Return a list of numbers, of lists of them or of arrays as one array."""
+    try:
+        if len(x) and is_array(x[0]) and not isinstance(x[0], (list, tuple)):
+            return np.stack([as_numpy(each, exact=True) for each in x])
+        return np.asarray(x)
+    except (ValueError, TypeError) as error:
+        shapes = sorted({str(np.shape(each)) for each in x if hasattr(each, "shape")})[:4]
+        received = f"arrays of the shapes {', '.join(shapes)}" if shapes else f"lists: {error}"
+        raise ValueError(
+            f"`{name}` must hold examples of one shape. Received: a {type(x).__name__} of "
+            f"{len(x)}, {received}. Crop, pad or resize them to one shape."
+        ) from None
+
+
+def unmasked(x, name, missing):
+    """Return the values of a masked array: those that are masked become NaN, or an error."""
+    if missing:
+        return x.astype("float32").filled(np.nan)
+    hidden = np.ma.getmaskarray(x)
+    if hidden.any():
+        raise ValueError(
+            f"`{name}` must have all of its values. Received: a masked array of which "
+            f"{int(hidden.sum())} of {hidden.size} values are masked. Fill them: "
+            f"{name}.filled(value); {TABLES}."
+        )
+    return x.data
+
+
+def frame_as_array(frame, name):
+    """Return the numbers of a DataFrame or Series as float32, with NaN for missing values."""
+    pandas = sys.modules["pandas"]
+    if isinstance(frame, pandas.Series):
+        numeric = pandas.api.types.is_numeric_dtype(frame.dtype)
+        return frame.to_numpy("float32", na_value=np.nan) if numeric else frame.to_numpy()
+    odd = [c for c, each in frame.dtypes.items() if not pandas.api.types.is_numeric_dtype(each)]
+    if odd:
+        raise ValueError(
+            f"`{name}` must hold numbers in all columns. Received: a DataFrame whose column "
+            f"{odd[0]!r} is of dtype {frame.dtypes[odd[0]]}"
+            f"{f', and {len(odd) - 1} more such columns' if odd[1:] else ''}. "
+            "keras_aevae.TabularVAE.from_frame(frame, latent_dim) makes a model of such a table; "
+            "or turn them into numbers (pandas.to_numeric, pandas.get_dummies), or leave them out: "
+            f"{name}.select_dtypes(['number', 'bool'])."
+        )
+    return frame.to_numpy("float32", na_value=np.nan)
+
+
+def compressed_rows(x, name):
+    """Return a sparse matrix, of SciPy or a tensor of a framework, as SciPy's of compressed
+    rows."""
+    from scipy import sparse
+
+    if len(x.shape) != 2:
+        raise ValueError(
+            f"`{name}` must be dense unless it is a matrix. Received: a sparse {type(x).__name__} "
+            f"of shape {tuple(x.shape)}. Make it dense, batch by batch if it is large."
+        )
+    if not sparse.issparse(x):
+        if type(x).__name__ == "SparseTensor":
+            indices, values = np.asarray(x.indices).T, np.asarray(x.values)
+        elif type(x).__module__.startswith("jax"):
+            indices, values = np.asarray(x.indices).T, np.asarray(x.data)
+        else:
+            x = x.detach().to_sparse_coo().coalesce().cpu()
+            indices, values = x.indices().numpy(), x.values().numpy()
+        x = sparse.coo_array((values, tuple(indices)), shape=tuple(int(n) for n in x.shape))
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"`{name}` must hold numbers. Received: a sparse matrix of {x.dtype}.")
+    return x.tocsr()
+
+
+# The batches of a dataset
+
+
+def is_dataset(x):
+    """Return whether `x` isn't an array, nor a tuple of arrays."""
+    return not is_array(x) and not isinstance(x, tuple)
+
+
+def check_dataset(x, name="x"):
+    """Raise an error unless `x` may be a dataset: something that gives batches."""
+    text = isinstance(x, (str, bytes, os.PathLike, Mapping, set, frozenset))
+    gives = hasattr(x, "__iter__") or isinstance(x, keras.utils.PyDataset)
+    if text or not gives or type(x).__name__ == "RaggedTensor" or isinstance(x, type):
+        raise ValueError(
+            f"`{name}` must be data: an array or a dataset of batches. Received: "
+            f"{described(x, name)}"
+        )
+
+
+def is_infinite(x):
+    """Return whether a dataset says that it has no end."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is None
+    return is_tf_data(x) and int(x.cardinality()) == -1
+
+
+def check_end(x, name, steps):
+    """Raise an error if the dataset `x` says that it has no end and there is no number of `steps`,
+    the argument `name`."""
+    if not steps and is_dataset(x) and is_infinite(x):
+        raise ValueError(
+            f"`{name}` is needed for a dataset without an end: the number of batches to read. "
+            f"Received: {name}={steps!r}, and an infinite {type(x).__name__}."
+        )
+
+
+def is_tf_data(x):
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
+
+
+def is_one(x, shape):
+    """Return whether `x` is one array of examples of this `shape`. A list is one if it holds
+    numbers, lists or examples; else its entries are the parts of a batch."""
+    if not isinstance(x, list):
+        return is_array(x)
+    arrays = [not isinstance(each, (list, tuple)) and is_array(each) for each in x]
+    if not any(arrays):
+        return not any(isinstance(each, tuple) or not np.isscalar(each) for each in leaves(x))
+    return all(arrays) and all(fits(np.shape(each), shape) for each in x)
+
+
+def leaves(x):
+    """Return the first entries of nested lists."""
+    while isinstance(x, list) and x and isinstance(x[0], list):
+        x = x[0]
+    return x[:1]
+
+
+def fits(received, shape):
+    return len(received) == len(shape) and all(b in (a, None) for a, b in zip(received, shape))
+
+
+def parts_of(batch, shape, conditional, name="x"):
+    """Return a batch of a dataset as (inputs, target, sample_weight), each None if it is absent.
+
+    Args:
+        batch: x, (x,), (x, target) or (x, target, sample_weight), in a tuple or a list. A
+            `conditional` model has pairs (x, condition) in the place of x, or x and its label side
+            by side: (x, label) or (x, label, sample_weight).
+        shape: that of one example.
+    """
+    if is_one(batch, shape):
+        return batch, None, None
+    if not isinstance(batch, (tuple, list)) or not 1 <= len(batch) <= 3:
+        many = f"a {type(batch).__name__} of {len(batch)}." if isinstance(batch, tuple) else None
+        pairs = f", or with a label (({name}, label),) or ({name}, label)" if conditional else ""
+        raise ValueError(
+            f"`{name}` must yield batches {name}, ({name},), ({name}, target) or ({name}, target, "
+            f"sample_weight), of arrays{pairs}. Received: {many or described(batch, name)}"
+        )
+    inputs, y, weight = (*batch, None, None)[:3]
+    if isinstance(inputs, (tuple, list)) and not is_one(inputs, shape):
+        inputs = tuple(inputs) if len(inputs) > 1 or conditional else inputs[0]
+    elif conditional and y is not None:
+        inputs, y = (inputs, y), None
+    return inputs, y, weight
+
+
+def on_host(x):
+    """Return whether the values of a batch are in the memory of the CPU."""
+    module = type(x).__module__.partition(".")[0]
+    if module == "torch":
+        return x.device.type == "cpu"
+    if module == "tensorflow":
+        return "GPU" not in getattr(x, "device", "")
+    if module.startswith("jax"):
+        return all(device.platform == "cpu" for device in x.devices())
+    return True
+
+
+class Batches(private.DataAdapter):
+    """The batches of any iterable for Keras's `fit`, `evaluate` and `predict`, on each backend.
+
+    Args:
+        made: function without arguments that returns an iterator of batches, which are tuples
+            (inputs,), (inputs, target) or (inputs, target, sample_weight) of arrays, for an epoch.
+        first: the first batch.
+        number: number of batches in an epoch, or None if it isn't known.
+        once: whether there is but one iterator, which begins with `first`.
+        any_length: whether the first size of an example may differ from batch to batch.
+    """
+
+    def __init__(self, made, first, number=None, once=False, any_length=False):
+        self.made, self.first, self.number, self.once = made, first, number, once
+        self.any_length = any_length
+        self.error = None
+
+    def __iter__(self):
+        try:
+            yield from self.made()
+        except Exception as error:
+            self.error = error  # TensorFlow would tell of it in its own words
+            raise
+
+    @property
+    def num_batches(self):
+        return self.number
+
+    @property
+    def batch_size(self):
+        return None
+
+    def get_numpy_iterator(self):
+        return (numpy_leaves(batch) for batch in self)
+
+    def get_jax_iterator(self):
+        return (map_leaves(plain, batch) for batch in self)
+
+    def get_torch_dataloader(self):
+        def leaf(x):
+            return keras.ops.convert_to_tensor(plain(x))
+
+        return (map_leaves(leaf, batch) for batch in self)
+
+    def get_tf_dataset(self):
+        import tensorflow as tf
+
+        def spec(x):
+            sizes = (None, *x.shape[2:]) if self.any_length and x.ndim > 2 else x.shape[1:]
+            return tf.TensorSpec((None, *sizes), x.dtype)
+
+        first = numpy_leaves(self.first)
+        specs = map_leaves(spec, first)
+
+        def batches():
+            for batch in self:
+                batch = numpy_leaves(batch)
+                self.check_types(batch, first)
+                yield map_leaves(lambda x, one: x.astype(one.dtype, copy=False), batch, first)
+
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=specs)
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def check_types(self, batch, first):
+        """Raise an error unless a later batch has the parts of the first one, and their types."""
+        flat, known = keras.tree.flatten(batch), keras.tree.flatten(first)
+        alike = len(batch) == len(first) and len(flat) == len(known)
+        if not alike or not all(map(np.can_cast, flat_types(flat), flat_types(known), SAME)):
+            self.error = ValueError(
+                "`x` must yield batches of the same parts and types. Received: a first batch of "
+                f"{', '.join(map(str, flat_types(known)))} and a later one of "
+                f"{', '.join(map(str, flat_types(flat)))}. Convert them: x.astype('float32')."
+            )
+            raise self.error
+
+
+SAME = itertools.repeat("same_kind")
+
+
+def flat_types(arrays):
+    return [array.dtype for array in arrays]
+
+
+def numpy_leaves(batch):
+    return map_leaves(as_numpy, batch)
+
+
+class Checked(keras.utils.PyDataset):
+    """A `PyDataset` whose batches are `check(batch, index)` of those of another one."""
+
+    def __init__(self, dataset, check):
+        super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
+        self.dataset, self.check, self.error = dataset, check, None
+
+    @property
+    def num_batches(self):
+        return self.dataset.num_batches
+
+    def __getitem__(self, index):
+        try:
+            return map_leaves(plain, self.check(self.dataset[index], index))
+        except Exception as error:
+            self.error = error
+            raise
+
+    def on_epoch_begin(self):
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.dataset.on_epoch_end()
+
+
+def plain(x):
+    """Return an array as Keras takes it in a batch: dense, a tensor or a NumPy array."""
+    return x if keras.ops.is_tensor(x) else as_numpy(x)
+
+
+def for_keras(x, check, arranged, any_length=False, name="x"):
+    """Return the dataset `x` as one that Keras takes on the backend in use.
+
+    Its batches are `check(batch, index)`, a tuple of arrays as `Batches` describes them. The first
+    one is checked now, the others when they are read. TensorFlow reads a `tf.data.Dataset` itself:
+    of that the first batch is checked alone, and where Keras takes another structure,
+    `arranged(batch)` makes it of symbolic tensors. If `any_length`, the first size of an example
+    may differ from batch to batch.
+    """
+    check_dataset(x, name)
+    if isinstance(x, (Batches, Checked)):
+        return x
+    if isinstance(x, keras.utils.PyDataset):
+        if x.num_batches == 0:
+            raise ValueError(empty(x, name))
+        check(x[0], 0)
+        return Checked(x, check)
+    iterator = iter(x)
+    once = iterator is x
+    try:
+        first = next(iterator)
+    except StopIteration:
+        raise ValueError(empty(x, name)) from None
+    checked = check(first, 0)
+    if is_tf_data(x) and keras.backend.backend() == "tensorflow":
+        return x if same_structure(first, checked) else mapped(x, arranged)
+    if once:
+        rest = (check(batch, i) for i, batch in enumerate(iterator, start=1))
+        both = {"once": True, "any_length": any_length}
+        return Batches(lambda: itertools.chain([checked], rest), checked, **both)
+
+    def made():
+        return (check(batch, i) for i, batch in enumerate(x))
+
+    return Batches(made, checked, length_of(x), any_length=any_length)
+
+
+def same_structure(batch, checked):
+    """Return whether Keras takes a batch of tensors as it is: `checked` is what it takes."""
+    batch = batch if isinstance(batch, tuple) else (batch,)
+    flat, known = keras.tree.flatten(batch), keras.tree.flatten(checked)
+    dense = not any(map(is_sparse, flat)) and not any(each.dtype == "string" for each in flat)
+    pairs = [isinstance(each[0], tuple) for each in (batch, checked)]
+    return dense and len(flat) == len(known) and pairs[0] == pairs[1]
+
+
+def mapped(dataset, function):
+    """Return a `tf.data.Dataset` whose batches are `function(batch)`."""
+
+    def of_parts(*batch):
+        return function(batch if isinstance(dataset.element_spec, tuple) else batch[0])
+
+    return dataset.map(of_parts)
+
+
+def empty(x, name):
+    return f"`{name}` must yield at least one batch. Received: an empty {type(x).__name__}."
+
+
+def length_of(x):
+    """Return the number of batches of a dataset, or None if it isn't known."""
+    if is_tf_data(x):
+        known = int(x.cardinality())
+        return known if known >= 0 else None
+    try:
+        known = len(x)
+    except TypeError:
+        return None
+    return known if known < sys.maxsize else None
+
+
+def raise_own_error(*datasets):
+    """Raise the error that ended the reading of one of the `datasets`, if there was one."""
+    for dataset in datasets:
+        if isinstance(dataset, (Batches, Checked)) and dataset.error is not None:
+            raise dataset.error from None
+
+
+# Sparse matrices
+
+
+def batches_of_sparse(x, y, settings, shuffle=False):
+    """Return the arguments of `fit(x, y, **settings)` as (x, y, settings), in which batches that
+    are made dense when they are read have taken the place of sparse matrices. Other kinds of data
+    are returned unchanged."""
+    validation = settings.get("validation_data")
+    if has_sparse(validation):
+        size = settings.get("validation_batch_size") or settings.get("batch_size")
+        settings = {**settings, "validation_data": dense_batches(validation, size or 32)}
+    parts = (x, y, settings.get("sample_weight"))
+    if not has_sparse(parts):
+        return x, y, settings
+    settings = {**settings, "sample_weight": None}
+    shuffle = settings.pop("shuffle", shuffle)
+    split, n = settings.pop("validation_split", None) or 0.0, num_examples(x)
+    size, steps = settings.pop("batch_size", None), settings.get("steps_per_epoch")
+    size = size or (math.ceil(n / steps) if steps else 32)
+    if split and validation is None:
+        kept = math.floor(n * (1 - split))
+        if not 0 < kept < n:
+            raise ValueError(
+                "`validation_split` must leave examples on both sides. Received: "
+                f"validation_split={split!r}, and {n} examples in x."
+            )
+        settings["validation_data"] = dense_batches(chosen(parts, slice(kept, n)), size)
+        parts = chosen(parts, slice(kept))
+    return dense_batches(parts, size, shuffle), None, settings
+
+
+def has_sparse(parts):
+    return isinstance(parts, tuple) and any(map(is_sparse, keras.tree.flatten(parts)))
+
+
+def chosen(parts, which):
+    """Return the chosen examples of `parts`."""
+    return map_leaves(lambda part: None if part is None else part[which], parts)
+
+
+def dense_batches(parts, size, shuffle=False):
+    """Return the `Batches` of `parts`, (x, y, sample_weight), each made dense when it is read."""
+    packed = keras.utils.pack_x_y_sample_weight(*parts)
+    packed = packed if isinstance(packed, tuple) else (packed,)
+    n = num_examples(parts[0])
+
+    def batch(which):
+        return numpy_leaves(chosen(packed, which))
+
+    def made():
+        order = np.random.permutation(n) if shuffle else np.arange(n)
+        return (batch(order[start : start + size]) for start in range(0, n, size))
+
+    return Batches(made, batch(slice(size)), math.ceil(n / size))
