@@ -135,7 +135,7 @@ class Code(keras.layers.Layer):
 
     @property
     def exact_kl(self):
-        """Whether `kl` is exact and split by dimension (or by group) under the model's own prior.
+        """Tell whether `kl` is exact and split by dimension (or by group) under the model's own prior.
         That of a group may be exact given the draws of the groups above it."""
         return self.family is not None and self.has_exact_kl(self.family)
 
