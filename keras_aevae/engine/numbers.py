@@ -70,6 +70,8 @@ class Refused:
 
     Setting it raises an error with the reason, in the constructor and afterwards, so that it is
     never ignored. Reading it gives `allowed`, the parent's value for "not used".
+
+    An argument that the model gives its parent itself is `Chosen`.
     """
 
     def __init__(self, reason, allowed=None):
@@ -82,7 +84,10 @@ class Refused:
         return self if model is None else self.allowed
 
     def __set__(self, model, value):
-        if value != self.allowed:
+        self.check(value)
+
+    def check(self, value):
+        if value is not self.allowed and value != self.allowed:
             raise ValueError(
                 f"`{self.name}` isn't for {self.owner}: {self.reason}. Leave it out. Received: "
                 f"{self.name}={value!r}."

@@ -43,6 +43,15 @@ def layers_within(layer):
     return [layer, *(found for part in parts for found in layers_within(part))]
 
 
+def made_by(tensor):
+    """Return (operation, node, place) of a symbolic `keras.KerasTensor`: the operation whose output
+    it is, its call, which has `arguments` and `input_tensors`, and the place of the tensor among
+    its outputs. Without the names it raises an AttributeError: the end of a network isn't known."""
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    return history.operation, node, history.tensor_index
+
+
 def stateless_scope():
     """Return Keras's current `keras.StatelessScope`, or None. Without the name it raises an error:
     within another scope, variables would have their values from outside of both."""

@@ -112,7 +112,7 @@ def test_networks_that_do_not_fit():
     x = keras.Input(SHAPE)
     h = keras.layers.Flatten()(x)
     two = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
-    with pytest.raises(ValueError, match="`encoder` must give one tensor.*2 tensors"):
+    with pytest.raises(ValueError, match="`encoder` must give features alone.*2 tensors"):
         ka.VAE(two, decoder)
     with pytest.raises(ValueError, match="`latent_dim` is needed"):
         ka.VAE(encoder, keras.Sequential([keras.layers.Dense(64), keras.layers.Reshape(SHAPE)]))
