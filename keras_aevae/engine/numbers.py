@@ -69,9 +69,8 @@ class Refused:
     """An argument that a model inherits and can't honour: `free_bits = Refused("it has no KL")`.
 
     Setting it raises an error with the reason, in the constructor and afterwards, so that it is
-    never ignored. Reading it gives `allowed`, the parent's value for "not used".
-
-    An argument that the model gives its parent itself is `Chosen`.
+    never ignored. Reading it gives `allowed`, the parent's value for "not used". (An argument that
+    the model itself passes to its parent is set first, `self.posterior = posterior`.)
     """
 
     def __init__(self, reason, allowed=None):
@@ -84,10 +83,7 @@ class Refused:
         return self if model is None else self.allowed
 
     def __set__(self, model, value):
-        self.check(value)
-
-    def check(self, value):
-        if value is not self.allowed and value != self.allowed:
+        if value != self.allowed:
             raise ValueError(
                 f"`{self.name}` isn't for {self.owner}: {self.reason}. Leave it out. Received: "
                 f"{self.name}={value!r}."

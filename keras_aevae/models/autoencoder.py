@@ -10,7 +10,7 @@ import functools
 import keras
 from keras import ops
 
-from keras_aevae._checks import check_seed
+from keras_aevae._checks import check_keywords, check_seed
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
@@ -155,6 +155,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         seed=None,
         **kwargs,
     ):
+        check_keywords(type(self), kwargs)
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder

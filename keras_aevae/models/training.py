@@ -12,6 +12,7 @@ from keras_aevae.engine import private, replicas
 from keras_aevae.engine.checks import check_fit_data
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, is_array, is_pair, some_examples
+from keras_aevae.engine.monitors import set_modes
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
 from keras_aevae.layers.condition import is_unknown
@@ -76,6 +77,14 @@ class Training(HasNumbers, OwnLoss):
         """Names of a compiled model's terms, in the order in which they are shown."""
         return tuple(tracker.name for tracker in self.trackers)
 
+    def mode_of(self, name):
+        """Return whether less of the term `name` is better, "min", or more, "max"; of what isn't a
+        term "auto". Terms that the loss subtracts are better if they are larger."""
+        if name not in self.term_names:
+            return "auto"
+        weight = self.coefficients().get(name, 1.0)
+        return "max" if float(ops.convert_to_numpy(weight)) < 0 else "min"
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
         target = self.unpack(x)[0] if y is None else y
@@ -121,6 +130,7 @@ class Training(HasNumbers, OwnLoss):
         x takes none. All other arguments go by keyword.
         """
         x, y = self.check_fit(x, y, kwargs.get("sample_weight"))
+        set_modes(kwargs.get("callbacks"), self.mode_of)
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)):
             x_val, y_val, weight = (*validation, None, None)[:3]
