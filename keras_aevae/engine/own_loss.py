@@ -8,7 +8,8 @@ from keras import ops
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.executions import several_steps, steps_of_user
 from keras_aevae.engine.fused_adam import fused_adam
-from keras_aevae.engine.inference import compiled
+from keras_aevae.engine.inference import compiled, first_of, is_array
+from keras_aevae.engine.optimizer_state import restoring
 from keras_aevae.engine.whole_steps import (
     WholeSteps,
     finalized_if_finished,
@@ -41,6 +42,7 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
         super().compile(optimizer=optimizer, **kwargs)
+        self.jit_compile_given = kwargs.get("jit_compile", "auto")
         self.forget_compiled()
 
     def layers_beside(self, name):
@@ -63,15 +65,34 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if not self.compiled or config is None:
+            return config
+        # Of `jit_compile` Keras writes what this backend has made of "auto".
+        own = {"jit_compile": self.jit_compile_given, "optimizer_built": self.optimizer.built}
+        return {**config, **own}
+
     def compile_from_config(self, config):
         # Keras compiles a reloaded model only if its `compile` is Keras's own.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        built = config.get("optimizer_built", True)
+        config = {name: value for name, value in config.items() if name != "optimizer_built"}
+        self.compile(**keras.saving.deserialize_keras_object(private.of_any_backend(config)))
+        if built:  # else the file has no state for it
+            self.optimizer.build(self.trainable_variables)
+
+    def load_weights(self, filepath, **kwargs):
+        """Load weights as Keras's `load_weights` does, and the state of the optimizer, if the file
+        has it and the model is compiled."""
+        with restoring(self, filepath):
+            super().load_weights(filepath, **kwargs)
 
     @functools.wraps(keras.Model.fit)
     def fit(self, x=None, y=None, **kwargs):
         self.check_compiled("fit")
         finalized = finalized_if_finished(self.optimizer)
+        if not is_shuffled_by_keras(x):  # which it says even where nobody asked for it
+            kwargs.setdefault("shuffle", False)
         if keras.backend.backend() == "tensorflow":
             from keras_aevae.engine.tensorflow_data import batches_of_arrays
 
@@ -157,6 +178,14 @@ def fast_on_torch(model, made, name):
     from keras_aevae.engine.recorded import recorded_step
 
     return recorded_step(model, made, training=name == "train_step")
+
+
+def is_shuffled_by_keras(x):
+    """Return whether Keras's `fit` can shuffle the data `x`: arrays, or a dataset of known
+    length whose batches have places."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return is_array(first_of(x))
 
 
 def weighted_mean(values, sample_weight=None):

@@ -179,6 +179,18 @@ def parallel_update(optimizer, gradients, variables, learning_rate):
     return update(optimizer, gradients, variables, learning_rate)
 
 
+def of_any_backend(config):
+    """Return `config`, of objects in a file, with the public names of Keras's optimizers. On PyTorch
+    Keras writes the names of subclasses that no other backend has. Where a release writes others,
+    they are left as they are, and a model that is compiled with them must be compiled again."""
+    if isinstance(config, dict):
+        config = {name: of_any_backend(value) for name, value in config.items()}
+        if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):
+            config["module"] = "keras.optimizers"
+        return config
+    return [of_any_backend(value) for value in config] if isinstance(config, list) else config
+
+
 # PyTorch
 
 

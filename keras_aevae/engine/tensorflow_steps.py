@@ -9,6 +9,7 @@ traced, so that another number asks for no other trace.
 """
 
 import contextlib
+import functools
 import time
 
 import keras
@@ -35,11 +36,11 @@ def steps_function(model, step, training):
 
     if model.run_eagerly:
         return eager_function(model, whole_or_undone(model, one_step))
+    # A function of each model of its own: TensorFlow counts how often those of one code are traced.
     one_step = tf.function(
-        one_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+        functools.partial(one_step), autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
     )
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def on_iterator(data, iterator, most):
         def fetch(done):
             return tf.cond(
@@ -61,6 +62,9 @@ def steps_function(model, step, training):
             batch = fetch(1)
         return tf.while_loop(more, another, (1, batch, logs), parallel_iterations=1)[-1]
 
+    on_iterator = tf.function(
+        functools.partial(on_iterator), autograph=False, reduce_retracing=True
+    )
     on_batches = eager_function(model, one_step)
     seconds_of_step = LONGEST
 
