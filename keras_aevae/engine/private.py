@@ -222,6 +222,44 @@ def record(function, tensors):
     return make_fx(function, tracing_mode="fake")(*tensors)
 
 
+@contextlib.contextmanager
+def cond_replaced(choose):
+    """Open a scope in which `keras.ops.cond`, of a tensor and in this thread, is `choose(pred,
+    true_fn, false_fn)`. Without the names Keras's own is called: a step that calls it can't be
+    recorded, and runs eagerly, which is slower."""
+    import torch
+
+    try:
+        from keras.src.backend.torch import core
+    except ImportError:
+        core = None
+    own, thread = getattr(core, "cond", None), threading.get_ident()
+    if own is None:
+        yield
+        return
+
+    def cond(pred, true_fn, false_fn):
+        here = torch.is_tensor(pred) and threading.get_ident() == thread
+        return (choose if here else own)(pred, true_fn, false_fn)
+
+    core.cond = cond
+    try:
+        yield
+    finally:
+        core.cond = own
+
+
+def comes_from_a_seed(error):
+    """Return whether an error was raised where Keras makes a generator of PyTorch from a seed of a
+    layer, whose value it asks for. Without the name this is False: the error has another text."""
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == "torch_seed_generator":
+            return True
+        frame = frame.tb_next
+    return False
+
+
 def is_recording():
     """Return whether PyTorch's operations are being recorded now, by `record` or by PyTorch's own
     export. Without the name this is False, and `record` fails."""

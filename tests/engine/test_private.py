@@ -73,6 +73,7 @@ NAMES = {
         ALL,
     ),
     "torch._fused_adam_": (module("torch"), ("torch",)),
+    "keras.src.backend.torch.core": (module("keras.src.backend.torch"), ("torch",)),
     "torch.ops.aten.add.Tensor._schema": (torch_operation, ("torch",)),
     "torch.fx.experimental.proxy_tensor.make_fx": (
         module("torch.fx.experimental.proxy_tensor"),
