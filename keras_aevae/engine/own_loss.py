@@ -30,6 +30,16 @@ def scoped(method):
     return in_scope
 
 
+def unconverted(method):
+    """Return `method` of a model, which AutoGraph leaves as it is within a `tf.function` of a user's
+    own: it can't convert all of Python, and would warn of what it can't."""
+    if keras.backend.backend() != "tensorflow":
+        return method
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(method)
+
+
 class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
 
@@ -123,6 +133,15 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
             super().make_test_function(force)
             self.test_function = fast(self, self.test_function, "test_step")
         return self.test_function
+
+    def make_predict_function(self, force=False):
+        if self.predict_function is None or force:
+            super().make_predict_function(force)
+            if keras.backend.backend() == "tensorflow" and not self.run_eagerly:
+                from keras_aevae.engine.tensorflow_steps import traced_apart
+
+                self.predict_function = traced_apart(self.predict_function.python_function)
+        return self.predict_function
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))

@@ -14,7 +14,7 @@ from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, is_array, is_pair, some_examples
 from keras_aevae.engine.monitors import set_modes
 from keras_aevae.engine.numbers import HasNumbers
-from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
+from keras_aevae.engine.own_loss import OwnLoss, unconverted, weighted_mean
 from keras_aevae.layers.condition import is_unknown
 from keras_aevae.layers.past import check_causal, check_same
 
@@ -38,6 +38,7 @@ class Training(HasNumbers, OwnLoss):
         unknown = is_unknown(outputs["condition"])
         return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
 
+    @unconverted
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the scalar loss. Only here are terms weighted, reduced and tracked.
 
