@@ -155,9 +155,7 @@ def is_whole(operation):
     """Return whether `operation` consists of others: a network, or a user's layer with weights."""
     if not isinstance(operation, keras.Layer):
         return False
-    return isinstance(operation, keras.Model) or bool(
-        operation.weights and not is_known(operation)
-    )
+    return isinstance(operation, keras.Model) or bool(operation.weights and not is_known(operation))
 
 
 def last_operation(tensor):

@@ -50,7 +50,9 @@ class HypersphericalVAE(VAE):
     ```
     """
 
-    posterior = Refused("its q(z|x) is a von Mises-Fisher distribution, whose codes lie on a sphere")
+    posterior = Refused(
+        "its q(z|x) is a von Mises-Fisher distribution, whose codes lie on a sphere"
+    )
 
     def __init__(self, *args, prior="uniform", posterior=None, **kwargs):
         self.posterior = posterior

@@ -147,9 +147,7 @@ FREE = {
     "softly": lambda: functional(lambda h: 10.0 * ops.tanh(h / 10.0)),
     "an activation before": lambda: functional(lambda h: layers.Dense(16)(ops.sigmoid(h))),
     "normalised": lambda: functional(lambda h: layers.BatchNormalization()(ops.sigmoid(h))),
-    "a gate": lambda: functional(
-        lambda h: layers.Multiply()([h, layers.Dense(16, "sigmoid")(h)])
-    ),
+    "a gate": lambda: functional(lambda h: layers.Multiply()([h, layers.Dense(16, "sigmoid")(h)])),
     "a residual": lambda: functional(lambda h: h + layers.Dense(16, "sigmoid")(h)),
     "zero at first": lambda: functional(layers.Dense(16, kernel_initializer="zeros")),
     "a user's layer": lambda: functional(Probabilities(lambda h: h * 1.0)),
