@@ -31,8 +31,8 @@ def scoped(method):
 
 
 def unconverted(method):
-    """Return `method` of a model, which AutoGraph leaves as it is within a `tf.function` of a user's
-    own: it can't convert all of Python, and would warn of what it can't."""
+    """Return `method` of a model, which AutoGraph leaves as it is, also within a `tf.function` of a
+    user's own. It can't convert all of Python, and would warn of what it can't."""
     if keras.backend.backend() != "tensorflow":
         return method
     import tensorflow as tf

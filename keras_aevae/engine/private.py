@@ -180,9 +180,10 @@ def parallel_update(optimizer, gradients, variables, learning_rate):
 
 
 def of_any_backend(config):
-    """Return `config`, of objects in a file, with the public names of Keras's optimizers. On PyTorch
-    Keras writes the names of subclasses that no other backend has. Where a release writes others,
-    they are left as they are, and a model that is compiled with them must be compiled again."""
+    """Return `config`, that of objects in a file, with the public names of Keras's optimizers. On
+    PyTorch Keras writes the names of subclasses that no other backend has. Where a release writes
+    others, they are left as they are, and a model that was compiled with them must be compiled
+    again."""
     if isinstance(config, dict):
         config = {name: of_any_backend(value) for name, value in config.items()}
         if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):

@@ -1,6 +1,5 @@
 """Keras's callbacks that monitor a term know whether less or more of it is better."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -44,10 +43,9 @@ def test_a_training_may_monitor_each_number_that_is_shown(row, x, tmp_path):
         ]
         for name in monitors
     ]
-    given = inputs(row, x)
-    history = model.fit(
-        given, epochs=2, validation_data=(given,), callbacks=sum(callbacks, []), verbose=0
-    ).history
+    given, flat = inputs(row, x), [callback for own in callbacks for callback in own]
+    settings = {"validation_data": (given,), "callbacks": flat, "verbose": 0}
+    history = model.fit(given, epochs=2, **settings).history
     assert set(monitors) <= set(history)
     for name, (stop, slow, _) in zip(monitors, callbacks):
         more = name.endswith("perplexity")

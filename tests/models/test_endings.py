@@ -100,7 +100,9 @@ BOUNDED = {
     "clipped to [0, 1]": lambda: functional(lambda h: ops.clip(h, 0.0, 1.0)),
     "tanh moved to [0, 1]": lambda: functional(lambda h: (ops.tanh(h) + 1.0) / 2.0),
     "Lambda": lambda: functional(layers.Lambda(lambda h: ops.sigmoid(h))),
-    "Lambda of the backend's": lambda: functional(layers.Lambda(lambda h: of_backend("sigmoid")(h))),
+    "Lambda of the backend's": lambda: functional(
+        layers.Lambda(lambda h: of_backend("sigmoid")(h))
+    ),
     "the backend's function": lambda: functional(layers.Dense(16, of_backend("sigmoid"))),
     "a user's function": lambda: functional(layers.Dense(16, lambda h: 1 / (1 + ops.exp(-h)))),
     "a layer as activation": lambda: functional(layers.Dense(16, layers.Softmax())),
