@@ -112,6 +112,20 @@ def check_name(argument, value, valid):
     return value
 
 
+def check_keywords(cls, left):
+    """Raise an error, which names the nearest arguments of the constructors of `cls`, if keywords
+    are `left` that none of them takes."""
+    constructors = [vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)]
+    known = {name: None for init in constructors for name in argument_names(init)}
+    del known["self"]
+    for name, value in left.items():
+        if name not in known:
+            raise TypeError(
+                f"{cls.__name__} takes no argument `{name}`. Received: {name}={value!r}. "
+                f"{nearest(name, known)}"
+            )
+
+
 def argument_names(function):
     """Return the names of the arguments of `function`, without `*args` and `**kwargs`."""
     known = inspect.signature(function).parameters.values()

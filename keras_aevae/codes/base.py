@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_aevae._checks import argument_names, nearest, takes_any
 from keras_aevae.distributions import FittedMixture, FittedRealNVP, LearnedPrior, Prior, get_prior
+from keras_aevae.engine.endings import FEATURES
 from keras_aevae.engine.inference import first_of
 from keras_aevae.engine.noise import start_noise
 from keras_aevae.engine.private import layers_within
@@ -105,9 +106,8 @@ class Code(keras.layers.Layer):
         """Raise unless the encoder's features, a shape or a list of shapes, fit the code's."""
         if isinstance(features, list):
             raise ValueError(
-                "`encoder` must give one tensor of known shape (batch, ...): a "
-                f"{type(self).__name__} takes no list of features. The model itself adds the layer "
-                f"that makes the posterior's parameters. Received: {len(features)} tensors."
+                f"{FEATURES} Received: {len(features)} tensors, of shapes "
+                f"{', '.join(map(str, features))}, where a {type(self).__name__} takes one."
             )
         if latent_shape[1:] and features[:-1] != latent_shape[:-1]:
             raise ValueError(
@@ -135,7 +135,7 @@ class Code(keras.layers.Layer):
 
     @property
     def exact_kl(self):
-        """Tell whether `kl` is exact and split by dimension (or by group) under the model's own prior.
+        """True if `kl` is exact and split by dimension (or by group) under the model's own prior.
         That of a group may be exact given the draws of the groups above it."""
         return self.family is not None and self.has_exact_kl(self.family)
 

@@ -24,6 +24,7 @@ class Bernoulli(Likelihood):
     """
 
     support = (0.0, 1.0)
+    free_params = "logits"
 
     def log_prob(self, x, params):
         x = ops.cast(x, "float32")

@@ -18,6 +18,7 @@ class DiscreteLikelihood(Likelihood):
     """
 
     support = (0.0, 1.0)
+    free_params = "logits"
 
     def __init__(self, num_values=256, **kwargs):
         super().__init__(**kwargs)
@@ -82,6 +83,9 @@ class Categorical(DiscreteLikelihood):
     def outputs_per_value(self):
         return self.num_values
 
+    def is_narrow(self, low, high):
+        return high - low < 4.0  # only the differences of its logits count
+
     def log_probs(self, params):
         return ops.log_softmax(self.split(params), axis=-1)
 
@@ -115,6 +119,7 @@ class DiscretizedLogistic(DiscreteLikelihood):
     """
 
     outputs_per_value = 2
+    free_params = "centres and log scales"
 
     def center_and_log_scale(self, params):
         split = self.split(params)

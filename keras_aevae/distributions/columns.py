@@ -186,6 +186,7 @@ class Columns(Likelihood):
     """
 
     missing = True
+    free_params = "parameters"
 
     def __init__(self, columns, **kwargs):
         super().__init__(**kwargs)

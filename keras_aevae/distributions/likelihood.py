@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_aevae.engine.endings import is_narrow
+
 
 class Likelihood(keras.Layer):
     """p(x|z), whose parameters are the decoder's output: the values are independent given z.
@@ -28,6 +30,10 @@ class Likelihood(keras.Layer):
     # Whether NaN in the data is a missing value, which changes nothing: neither log p(x|z) nor a
     # gradient. In the data of all other likelihoods it is an error.
     missing = False
+    # What the decoder's outputs are called where they must be free to take any value, such as
+    # "logits": an activation at its end is then a mistake. None where one may be right: the means
+    # of data within [0, 1] may come from a sigmoid.
+    free_params = None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -48,6 +54,11 @@ class Likelihood(keras.Layer):
                 f"{self.outputs_per_value}. Received: output shape {tuple(params_shape)}."
             )
         return (*rest, last // self.outputs_per_value)
+
+    def is_narrow(self, low, high):
+        """Return whether parameters that all lie within [low, high] are too few to give all
+        probabilities."""
+        return is_narrow(low, high)
 
     def as_array(self, x, name="x"):
         """Return data as the model takes them, of what a user has, such as a DataFrame. Raise a

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_aevae._checks import check_positive_integer
 from keras_aevae.engine.data import as_array
+from keras_aevae.engine.endings import check_free, check_no_draw
 from keras_aevae.engine.inference import as_numpy, is_sparse
 
 
@@ -40,6 +41,7 @@ def check_networks(encoder, decoder, latent_dim, likelihood, code, condition_dim
     seen = {"the shape of x": shape_seen(encoder, decoder)} if sees_x else {}
     wanted = {"latent_dim": latent_shape, **seen, **condition}
     params = single_output("decoder", decoder, wanted, any_length=sees_x)
+    check_free(decoder, wanted.values(), likelihood)
     data_shape = likelihood.data_shape(params)
     for shape in seen.values():
         if shape != data_shape:
@@ -53,6 +55,8 @@ def check_networks(encoder, decoder, latent_dim, likelihood, code, condition_dim
     wanted = {what: seen, **condition}
     features = shapes_of_output("encoder", encoder, wanted)
     code.check_features(features, latent_shape)
+    if isinstance(features, tuple):
+        check_no_draw(encoder, wanted.values())
     return latent_shape, data_shape, features
 
 
@@ -188,6 +192,7 @@ def shapes_of_output(name, network, wanted, any_length=False):
     check_inputs(name, network, wanted)
     inputs = [keras.KerasTensor((None, *shape)) for shape in wanted.values()]
     output = network(inputs if len(inputs) > 1 else inputs[0])
+    output = list(output.values()) if isinstance(output, dict) else output
     outputs = output if isinstance(output, (list, tuple)) else [output]
     shapes = [getattr(each, "shape", None) for each in outputs]
     for shape in shapes:

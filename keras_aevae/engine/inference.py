@@ -42,9 +42,18 @@ def compiled(model, function):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(function, autograph=False, reduce_retracing=False)
-        # Given arrays, it would check each of them again.
-        return lambda *arguments: run(*map_leaves(tf.convert_to_tensor, arguments))
+        traced = tf.function(lambda *arguments: function(*arguments), autograph=False)
+        concrete = {}
+
+        def call(*arguments):
+            tensors = map_leaves(tf.convert_to_tensor, arguments)
+            leaves, layout = optree.tree_flatten(tensors)
+            key = (layout, *((tuple(leaf.shape), leaf.dtype) for leaf in leaves))
+            if key not in concrete:  # by hand: `traced` would warn of a fifth shape
+                concrete[key] = traced.get_concrete_function(*tensors)
+            return concrete[key](*tensors)
+
+        return call
 
     if keras.backend.backend() == "torch":
         import torch

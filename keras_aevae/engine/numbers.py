@@ -69,7 +69,8 @@ class Refused:
     """An argument that a model inherits and can't honour: `free_bits = Refused("it has no KL")`.
 
     Setting it raises an error with the reason, in the constructor and afterwards, so that it is
-    never ignored. Reading it gives `allowed`, the parent's value for "not used".
+    never ignored. Reading it gives `allowed`, the parent's value for "not used". (An argument that
+    the model itself passes to its parent is set first, `self.posterior = posterior`.)
     """
 
     def __init__(self, reason, allowed=None):

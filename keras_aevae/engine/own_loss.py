@@ -8,7 +8,8 @@ from keras import ops
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.executions import several_steps, steps_of_user
 from keras_aevae.engine.fused_adam import fused_adam
-from keras_aevae.engine.inference import compiled
+from keras_aevae.engine.inference import compiled, first_of, is_array
+from keras_aevae.engine.optimizer_state import restoring
 from keras_aevae.engine.whole_steps import (
     WholeSteps,
     finalized_if_finished,
@@ -29,6 +30,16 @@ def scoped(method):
     return in_scope
 
 
+def unconverted(method):
+    """Return `method` of a model, which AutoGraph leaves as it is, also within a `tf.function` of a
+    user's own. It can't convert all of Python, and would warn of what it can't."""
+    if keras.backend.backend() != "tensorflow":
+        return method
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(method)
+
+
 class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
     """A Keras model that is compiled without a loss, since `compute_loss` is its own."""
 
@@ -41,6 +52,7 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
         super().compile(optimizer=optimizer, **kwargs)
+        self.jit_compile_given = kwargs.get("jit_compile", "auto")
         self.forget_compiled()
 
     def layers_beside(self, name):
@@ -63,15 +75,34 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         """Compile the verbs anew, since something that they depend on has changed."""
         self.__dict__.pop("_compiled", None)
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if not self.compiled or config is None:
+            return config
+        # Of `jit_compile` Keras writes what this backend has made of "auto".
+        own = {"jit_compile": self.jit_compile_given, "optimizer_built": self.optimizer.built}
+        return {**config, **own}
+
     def compile_from_config(self, config):
         # Keras compiles a reloaded model only if its `compile` is Keras's own.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        built = config.get("optimizer_built", True)
+        config = {name: value for name, value in config.items() if name != "optimizer_built"}
+        self.compile(**keras.saving.deserialize_keras_object(private.of_any_backend(config)))
+        if built:  # else the file has no state for it
+            self.optimizer.build(self.trainable_variables)
+
+    def load_weights(self, filepath, **kwargs):
+        """Load weights as Keras's `load_weights` does, and the state of the optimizer, if the file
+        has it and the model is compiled."""
+        with restoring(self, filepath):
+            super().load_weights(filepath, **kwargs)
 
     @functools.wraps(keras.Model.fit)
     def fit(self, x=None, y=None, **kwargs):
         self.check_compiled("fit")
         finalized = finalized_if_finished(self.optimizer)
+        if not is_shuffled_by_keras(x):  # which it says even where nobody asked for it
+            kwargs.setdefault("shuffle", False)
         if keras.backend.backend() == "tensorflow":
             from keras_aevae.engine.tensorflow_data import batches_of_arrays
 
@@ -102,6 +133,15 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
             super().make_test_function(force)
             self.test_function = fast(self, self.test_function, "test_step")
         return self.test_function
+
+    def make_predict_function(self, force=False):
+        if self.predict_function is None or force:
+            super().make_predict_function(force)
+            if keras.backend.backend() == "tensorflow" and not self.run_eagerly:
+                from keras_aevae.engine.tensorflow_steps import traced_apart
+
+                self.predict_function = traced_apart(self.predict_function.python_function)
+        return self.predict_function
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return replicas.logs_of_replica(super().compute_metrics(x, y, y_pred, sample_weight))
@@ -157,6 +197,14 @@ def fast_on_torch(model, made, name):
     from keras_aevae.engine.recorded import recorded_step
 
     return recorded_step(model, made, training=name == "train_step")
+
+
+def is_shuffled_by_keras(x):
+    """Return whether Keras's `fit` can shuffle the data `x`: arrays, or a dataset of known
+    length whose batches have places."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return is_array(first_of(x))
 
 
 def weighted_mean(values, sample_weight=None):

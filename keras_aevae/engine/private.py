@@ -43,6 +43,15 @@ def layers_within(layer):
     return [layer, *(found for part in parts for found in layers_within(part))]
 
 
+def made_by(tensor):
+    """Return (operation, node, place) of a symbolic `keras.KerasTensor`: the operation whose output
+    it is, its call, which has `arguments` and `input_tensors`, and the place of the tensor among
+    its outputs. Without the names it raises an AttributeError: the end of a network isn't known."""
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    return history.operation, node, history.tensor_index
+
+
 def stateless_scope():
     """Return Keras's current `keras.StatelessScope`, or None. Without the name it raises an error:
     within another scope, variables would have their values from outside of both."""
@@ -183,6 +192,19 @@ def parallel_update(optimizer, gradients, variables, learning_rate):
     return update(optimizer, gradients, variables, learning_rate)
 
 
+def of_any_backend(config):
+    """Return `config`, that of objects in a file, with the public names of Keras's optimizers. On
+    PyTorch Keras writes the names of subclasses that no other backend has. Where a release writes
+    others, they are left as they are, and a model that was compiled with them must be compiled
+    again."""
+    if isinstance(config, dict):
+        config = {name: of_any_backend(value) for name, value in config.items()}
+        if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):
+            config["module"] = "keras.optimizers"
+        return config
+    return [of_any_backend(value) for value in config] if isinstance(config, list) else config
+
+
 # PyTorch
 
 
@@ -212,6 +234,44 @@ def record(function, tensors):
     except ImportError as error:
         raise missing("torch.fx.experimental.proxy_tensor.make_fx", remedy) from error
     return make_fx(function, tracing_mode="fake")(*tensors)
+
+
+@contextlib.contextmanager
+def cond_replaced(choose):
+    """Open a scope in which `keras.ops.cond`, of a tensor and in this thread, is `choose(pred,
+    true_fn, false_fn)`. Without the names Keras's own is called: a step that calls it can't be
+    recorded, and runs eagerly, which is slower."""
+    import torch
+
+    try:
+        from keras.src.backend.torch import core
+    except ImportError:
+        core = None
+    own, thread = getattr(core, "cond", None), threading.get_ident()
+    if own is None:
+        yield
+        return
+
+    def cond(pred, true_fn, false_fn):
+        here = torch.is_tensor(pred) and threading.get_ident() == thread
+        return (choose if here else own)(pred, true_fn, false_fn)
+
+    core.cond = cond
+    try:
+        yield
+    finally:
+        core.cond = own
+
+
+def comes_from_a_seed(error):
+    """Return whether an error was raised where Keras makes a generator of PyTorch from a seed of a
+    layer, whose value it asks for. Without the name this is False: the error has another text."""
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == "torch_seed_generator":
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def is_recording():

@@ -10,6 +10,7 @@ tensor's value, runs eagerly, and this module's logger says so.
 """
 
 import contextlib
+import functools
 import itertools
 import logging
 
@@ -20,6 +21,7 @@ import torch
 
 from keras_aevae.engine import denormals, private
 from keras_aevae.engine.fused_adam import fused_adam
+from keras_aevae.engine.gradients import Within
 from keras_aevae.engine.recorded_graph import simplify
 from keras_aevae.engine.whole_steps import whole_or_undone
 
@@ -30,6 +32,10 @@ FIRST_SEEN, NEVER = "first seen", "never"
 # PyTorch's stand-ins for tensors, TypeErrors by Python and NumPy when given one, ValueErrors by
 # Keras, which wraps these.
 NOT_RECORDABLE = (RuntimeError, AssertionError, TypeError, ValueError)
+
+NO_VARIABLE = "it reads a tensor that is no Keras variable, such as a weight of a PyTorch module"
+# What is in the errors of a stand-in of a tensor that is asked for its value.
+ASKS_FOR_VALUE = ("DataDependent", "_local_scalar_dense", "numpy()", "__array__")
 
 
 class Recorded:
@@ -104,17 +110,16 @@ class Recorded:
         tensors = [*(v.value for v in variables), *filter(torch.is_tensor, flat)]
         num_tensors = len(tensors) - len(variables)
         try:
-            graph = private.record(flat_step, [tensor.detach() for tensor in tensors])
+            with whole_tracebacks():
+                graph = private.record(flat_step, [tensor.detach() for tensor in tensors])
             check_literals(graph.graph)
         except NOT_RECORDABLE as error:  # the same has just run eagerly, so it isn't a mistake
             new = self.name and NEVER not in self.graphs.values()
             logging.getLogger(__name__).log(
                 logging.WARNING if new else logging.INFO,
-                "%s runs eagerly, which is slower: its operations can't be recorded. Layers whose "
-                "noise has a seed of its own, such as Dropout(seed=1), and PyTorch modules are the "
-                "usual causes; here: %r",
+                "%s runs eagerly, which is slower: its operations can't be recorded, since %s.",
                 self.name or "A function",
-                error,
+                cause_of(error),
             )
             return NEVER
         used = simplify(graph)
@@ -124,12 +129,39 @@ class Recorded:
         return graph, variables, used[len(used) - num_tensors :], structure
 
 
+@contextlib.contextmanager
+def whole_tracebacks():
+    """Open a scope in which Keras leaves its own functions in the traceback of an error."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
+
+
+def cause_of(error):
+    """Return in words why something can't be recorded, of the error that this raised."""
+    received = f"{type(error).__name__} {error}"
+    if private.comes_from_a_seed(error):
+        return "a layer has noise with a seed of its own, such as Dropout(seed=1); leave it out"
+    if "convert all Tensors to FakeTensors" in received:
+        return NO_VARIABLE
+    if any(sign in received for sign in ASKS_FOR_VALUE):
+        return (
+            "it asks for the value of a tensor, as `if tensor:`, float(tensor), tensor.item() and "
+            "conversions to NumPy do; use operations on tensors instead, such as keras.ops.where"
+        )
+    return received.removeprefix("RuntimeError ").rstrip(".")
+
+
 def check_literals(graph):
     """Raise an error if the graph reads a tensor that is neither an argument nor a number in the
     code."""
     for node in graph.find_nodes(op="get_attr"):
         if any(user.target is not torch.ops.aten.lift_fresh_copy.default for user in node.users):
-            raise RuntimeError(f"it reads a tensor that is no Keras variable: {node.target}")
+            raise RuntimeError(NO_VARIABLE)
 
 
 class Scope(keras.StatelessScope):
@@ -138,6 +170,40 @@ class Scope(keras.StatelessScope):
     def add_update(self, update):
         variable, value = update
         super().add_update((variable, value.detach()))
+
+
+class Branch(Within):
+    """A scope for one branch of a condition, within the scope `outer`. What it reads are copies, so
+    that it may also write in place, as optimizers do; `values` holds them, by their variables'
+    ids."""
+
+    def __init__(self, outer):
+        super().__init__(outer, [])
+        self.values = {}
+
+    def get_current_value(self, variable):
+        if id(variable) not in self.values:
+            self.values[id(variable)] = variable, super().get_current_value(variable).clone()
+        return self.values[id(variable)][1]
+
+    def add_update(self, update):
+        self.values[id(update[0])] = update
+
+
+def both_branches(pred, true_fn, false_fn):
+    """Return the result of `true_fn` or of `false_fn`, and leave variables as it does, by running
+    both. So a condition on a tensor's value is an operation like others, if neither branch can
+    fail, draws noise, or has a gradient: it is used for optimizers."""
+    outer, results = private.stateless_scope(), []
+    for branch in (true_fn, false_fn):
+        with Branch(outer) as scope:
+            results.append((branch(), scope.values))
+    (output, values), (other, values_there) = results
+    for key, (variable, _) in {**values, **values_there}.items():
+        before = variable, outer.get_current_value(variable)
+        either = [each.get(key, before)[1] for each in (values, values_there)]
+        outer.add_update((variable, torch.where(pred, *either)))
+    return optree.tree_map(functools.partial(torch.where, pred), output, other)
 
 
 def write(scope, mapping, before=None):
@@ -212,7 +278,7 @@ def recorded_step(model, eagerly, training):
         # Compiled, the optimizer's many small operations become one by themselves.
         fused = contextlib.nullcontext() if compiled else fused_adam(model.optimizer)
         with torch.no_grad(), Scope(mapping) as scope:
-            with fused:
+            with fused, private.cond_replaced(both_branches):
                 model.optimizer.apply(gradients, variables)
             logs = model.compute_metrics(*batch)
         write(scope, mapping)

@@ -10,7 +10,7 @@ import functools
 import keras
 from keras import ops
 
-from keras_aevae._checks import check_seed
+from keras_aevae._checks import check_keywords, check_seed
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
@@ -45,7 +45,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
             adds the dense layer that turns them into the code.
         decoder: a Keras model from codes (batch, latent_dim) to the likelihood's parameters, of
             shape (batch, *data_shape) with a last axis `likelihood.outputs_per_value` times as
-            long. It has no activation at the end: it gives logits for the Bernoulli, means for the
+            long. It gives logits for the Bernoulli, with no activation at the end; means for the
             Gaussian. If it takes a grid (batch, height, width, channels), the encoder must give a
             grid of the same height and width; the code is then that grid, flattened.
         latent_dim: number of latent dimensions; by default the decoder's.
@@ -155,6 +155,7 @@ class Autoencoder(Verbs, Bounds, Files, Training):
         seed=None,
         **kwargs,
     ):
+        check_keywords(type(self), kwargs)
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder

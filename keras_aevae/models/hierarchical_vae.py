@@ -6,6 +6,7 @@ Sønderby et al. 2016, Ladder Variational Autoencoders, https://arxiv.org/abs/16
 import keras
 
 from keras_aevae.codes import HierarchicalCode
+from keras_aevae.engine.numbers import Refused
 from keras_aevae.models.vae import VAE
 
 # The arguments of the code that are arguments of the model.
@@ -59,7 +60,19 @@ class HierarchicalVAE(VAE):
     ```
     """
 
-    def __init__(self, *args, groups=2, top_down=(), hidden=None, activation="relu", **kwargs):
+    posterior = Refused("its codes are groups, which `groups` and `top_down` describe")
+
+    def __init__(
+        self,
+        *args,
+        groups=2,
+        top_down=(),
+        hidden=None,
+        activation="relu",
+        posterior=None,
+        **kwargs,
+    ):
+        self.posterior = posterior
         code = HierarchicalCode(groups, top_down, hidden, activation)
         super().__init__(*args, posterior=code, **kwargs)
 

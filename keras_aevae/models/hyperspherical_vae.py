@@ -5,6 +5,7 @@ Davidson et al. 2018, Hyperspherical Variational Auto-Encoders, https://arxiv.or
 
 import keras
 
+from keras_aevae.engine.numbers import Refused
 from keras_aevae.models.vae import VAE
 
 
@@ -49,7 +50,12 @@ class HypersphericalVAE(VAE):
     ```
     """
 
-    def __init__(self, *args, prior="uniform", **kwargs):
+    posterior = Refused(
+        "its q(z|x) is a von Mises-Fisher distribution, whose codes lie on a sphere"
+    )
+
+    def __init__(self, *args, prior="uniform", posterior=None, **kwargs):
+        self.posterior = posterior
         super().__init__(*args, posterior="von_mises_fisher", prior=prior, **kwargs)
 
     def get_config(self):

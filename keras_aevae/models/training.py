@@ -27,8 +27,9 @@ from keras_aevae.engine.data import (
 )
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, some_examples
+from keras_aevae.engine.monitors import set_modes
 from keras_aevae.engine.numbers import HasNumbers
-from keras_aevae.engine.own_loss import OwnLoss, weighted_mean
+from keras_aevae.engine.own_loss import OwnLoss, unconverted, weighted_mean
 from keras_aevae.layers.condition import is_unknown
 from keras_aevae.layers.past import check_causal, check_same
 
@@ -52,6 +53,7 @@ class Training(HasNumbers, OwnLoss):
         unknown = is_unknown(outputs["condition"])
         return {name: ops.where(unknown, math.nan, term) for name, term in terms.items()}
 
+    @unconverted
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the scalar loss. Only here are terms weighted, reduced and tracked.
 
@@ -90,6 +92,14 @@ class Training(HasNumbers, OwnLoss):
     def term_names(self):
         """Names of a compiled model's terms, in the order in which they are shown."""
         return tuple(tracker.name for tracker in self.trackers)
+
+    def mode_of(self, name):
+        """Return whether less of the term `name` is better, "min", or more, "max"; of what isn't a
+        term "auto". Terms that the loss subtracts are better if they are larger."""
+        if name not in self.term_names:
+            return "auto"
+        weight = self.coefficients().get(name, 1.0)
+        return "max" if float(ops.convert_to_numpy(weight)) < 0 else "min"
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Metrics given to `compile` compare the target with the reconstruction.
@@ -145,6 +155,7 @@ class Training(HasNumbers, OwnLoss):
         steps = kwargs.get("steps_per_epoch") or keras.config.max_steps_per_epoch()
         check_end(x, "steps_per_epoch", steps)
         x, y, kwargs["sample_weight"] = self.check_fit(x, y, kwargs.get("sample_weight"))
+        set_modes(kwargs.get("callbacks"), self.mode_of)
         validation = kwargs.get("validation_data")
         if validation is not None:
             parts = validation if isinstance(validation, (tuple, list)) else (validation,)

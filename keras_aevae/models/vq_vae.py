@@ -9,7 +9,7 @@ import keras
 from keras_aevae.codes import CodebookCode
 from keras_aevae.codes.perplexity import CodebookPerplexity
 from keras_aevae.engine.inference import as_numpy, first_of, run_in_batches
-from keras_aevae.engine.numbers import Number
+from keras_aevae.engine.numbers import Number, Refused
 from keras_aevae.layers import FiniteScalarQuantizer, VectorQuantizer
 from keras_aevae.models.autoencoder import Autoencoder
 
@@ -72,7 +72,12 @@ class VQVAE(Autoencoder):
 
     commitment = Number(minimum=0, remedy="The paper's is 0.25.")
 
-    def __init__(self, *args, quantizer=None, commitment=0.25, prior="uniform", **kwargs):
+    posterior = Refused("its codes are those of a codebook, which `quantizer` is")
+
+    def __init__(
+        self, *args, quantizer=None, commitment=0.25, prior="uniform", posterior=None, **kwargs
+    ):
+        self.posterior = posterior
         if not isinstance(quantizer, QUANTIZERS):
             raise ValueError(
                 "`quantizer` must be a VectorQuantizer or a FiniteScalarQuantizer of "
@@ -94,6 +99,9 @@ class VQVAE(Autoencoder):
         own = {"codebook": 1.0, "commitment": self.number("commitment")}
         names = self.quantizer.term_names
         return {"reconstruction": 1.0, **{name: own[name] for name in names}}
+
+    def mode_of(self, name):
+        return "max" if name == self.perplexity.name else super().mode_of(name)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.perplexity.update_state(y_pred["indices"], sample_weight)

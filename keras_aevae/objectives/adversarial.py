@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_aevae._checks import check_name
+from keras_aevae.engine.endings import check_logits
 from keras_aevae.engine.gradients import frozen
 
 LOSSES = ("logistic", "hinge")
@@ -176,6 +177,7 @@ def check_discriminator(network, shape):
             "`discriminator` must give one tensor of logits, shape (batch, ...). Received: "
             f"{type(logits).__name__}."
         )
+    check_logits(network, shape)
     return tuple(received[1:])
 
 

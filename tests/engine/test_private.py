@@ -61,6 +61,8 @@ NAMES = {
     "keras.Model._purge_model_variables": (lambda: keras.Model, ("jax",)),
     "keras.Model._jax_state": (model_in_fit, ("jax",)),
     "keras.Model._jax_state_synced": (model_in_fit, ("jax",)),
+    "keras.KerasTensor._keras_history": (lambda: keras.Input(SHAPE), ALL),
+    "keras.Operation._inbound_nodes": (lambda: keras.layers.Dense(1), ALL),
     "keras.optimizers.Adam._get_variable_index": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._momentums": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._velocities": (built_adam, ("tensorflow", "torch")),
@@ -75,6 +77,7 @@ NAMES = {
         ALL,
     ),
     "torch._fused_adam_": (module("torch"), ("torch",)),
+    "keras.src.backend.torch.core": (module("keras.src.backend.torch"), ("torch",)),
     "torch.ops.aten.add.Tensor._schema": (torch_operation, ("torch",)),
     "torch.fx.experimental.proxy_tensor.make_fx": (
         module("torch.fx.experimental.proxy_tensor"),

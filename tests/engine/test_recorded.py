@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import torch
 import zoo
+from keras import ops
 
 import keras_aevae as ka
 from keras_aevae import networks
-from keras_aevae.engine import denormals
+from keras_aevae.engine import denormals, private
 from keras_aevae.engine.gradients import gradient_of
-from keras_aevae.engine.recorded import MOST_SHAPES, Recorded, write
+from keras_aevae.engine.recorded import (
+    MOST_SHAPES,
+    Recorded,
+    Scope,
+    both_branches,
+    write,
+)
 
 SHAPE, LATENT = (6,), 2
 
@@ -152,6 +159,20 @@ def test_dropout_before_a_frozen_pass_runs_eagerly(x):
         lambda: keras.optimizers.AdamW(0.01),
         lambda: keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
         lambda: keras.optimizers.Adam(0.01, use_ema=True),
+        lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=3),
+        lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+        lambda: keras.optimizers.SGD(0.01, momentum=0.9, gradient_accumulation_steps=2),
+        lambda: keras.optimizers.AdamW(
+            0.01,
+            gradient_accumulation_steps=2,
+            use_ema=True,
+            ema_overwrite_frequency=2,
+            global_clipnorm=0.5,
+        ),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+        lambda: keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.Adam(0.01, gradient_accumulation_steps=2), dynamic_growth_steps=4
+        ),
     ],
 )
 def test_optimizers(optimizer, x):
@@ -270,23 +291,97 @@ def test_metrics_and_weights_of_the_user(x):
         np.testing.assert_allclose(results[0][name], results[1][name], rtol=1e-4, err_msg=name)
 
 
-def test_mixed_precision(x):
-    keras.config.set_dtype_policy("mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(policy, x):
+    keras.config.set_dtype_policy(policy)
     try:
         recorded, history = trained(MODELS["VAE"], x)
-        _, expected = trained(MODELS["VAE"], x, run_eagerly=True)
+        eager, expected = trained(MODELS["VAE"], x, run_eagerly=True)
     finally:
         keras.config.set_dtype_policy("float32")
     assert graphs(recorded.train_function)
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-3)
+    if policy == "mixed_float16":
+        for ours, theirs in zip(recorded.optimizer.variables[:4], eager.optimizer.variables):
+            assert float(ours.numpy()) == float(theirs.numpy()), ours.path
 
 
-def test_accumulated_gradients_run_eagerly(x):
-    def adam():
-        return keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)
+def test_steps_that_overflow_are_left_out_and_lower_the_scale(x):
+    """The gradients are infinite until the scale is low enough, as in a step of Keras's."""
 
-    model = check_equal(MODELS["VAE"], x, adam)
-    assert not graphs(model.train_function)
+    def optimizer():
+        adam = keras.optimizers.Adam(0.01)
+        return keras.optimizers.LossScaleOptimizer(adam, initial_scale=2.0**126)
+
+    def build():
+        sharp = ka.distributions.Gaussian(0.01)  # whose gradients are large
+        return ka.VAE(*networks_of(), likelihood=sharp, seed=1)
+
+    model = check_equal(build, x, optimizer)
+    assert graphs(model.train_function)
+    steps, made = int(model.step.numpy()), int(model.optimizer.iterations.numpy())
+    assert 0 < made < steps == 20
+    assert float(model.optimizer.dynamic_scale.numpy()) == 2.0 ** (126 - (steps - made))
+
+
+def test_a_branch_that_writes_in_place_leaves_the_other_as_it_was():
+    a, b = keras.Variable([1.0]), keras.Variable([5.0])
+
+    def choose(x):
+        def add():
+            a.value.add_(x)
+            b.assign(a.value * 2.0)
+            return a.value + 0.0
+
+        return keras.ops.cond(ops.sum(x) > 0, add, lambda: b.value + 0.0)
+
+    def step(mapping, x):
+        with torch.no_grad(), Scope(mapping) as scope, private.cond_replaced(both_branches):
+            outputs = choose(x)
+        write(scope, mapping)
+        return outputs
+
+    with torch.no_grad():
+        recorded = Recorded(choose, step, lambda: [a, b])
+        seen = []
+        for x in (1.0, -1.0, 2.0, 3.0, -1.0):
+            output = recorded(torch.tensor([x]))
+            seen.append([float(output), float(a.value), float(b.value)])
+    assert graphs(recorded)
+    assert seen == [[2, 2, 4], [4, 2, 4], [4, 4, 8], [7, 7, 14], [14, 7, 14]]
+    assert keras.ops.cond(torch.tensor(True), lambda: 1, lambda: 2) == 1
+
+
+@pytest.mark.parametrize(
+    "kind, cause",
+    [
+        ("if", "it asks for the value of a tensor"),
+        ("seed", "a layer has noise with a seed of its own"),
+        ("module", "it reads a tensor that is no Keras variable"),
+    ],
+)
+def test_the_cause_is_named_once(kind, cause, x, caplog):
+    weight = torch.ones(3, requires_grad=True)[0]
+
+    class Asks(ka.VAE):
+        def terms(self, x, outputs):
+            terms = super().terms(x, outputs)
+            if kind == "if" and terms["kl"].sum() > 1e9:
+                terms["kl"] = 0.0 * terms["kl"]
+            if kind == "module":
+                terms["kl"] = terms["kl"] * weight
+            return terms
+
+    encoder = networks_of()[0]
+    if kind == "seed":
+        layers = keras.layers.Dense(8), keras.layers.Dropout(0.5, seed=1)
+        encoder = keras.Sequential([keras.Input(SHAPE), *layers])
+    model = Asks(encoder, networks_of()[1], seed=1)
+    model.compile()
+    with caplog.at_level(logging.WARNING):
+        model.fit(x, batch_size=8, epochs=3, verbose=0)
+    told = [r.message for r in caplog.records if "training step" in r.message]
+    assert len(told) == 1 and cause in told[0]
 
 
 def test_no_gradient_through_what_is_assigned(x):

@@ -1,7 +1,11 @@
 """The graph of a training step that TensorFlow runs, after its optimizations."""
 
+import logging
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.python.eager import context
 
 import keras_aevae as ka
@@ -103,3 +107,49 @@ def test_weights_are_moved_when_all_gradients_are_there(optimizer):
                 assert products and products <= names_before(graph, node.name)
                 moved += 1
     assert moved >= len(model.trainable_variables)
+
+
+def test_nothing_is_said_of_many_shapes_and_models(caplog):
+    """TensorFlow warns of a function that is traced five times."""
+    x = np.random.default_rng(0).random((40, 6), "float32")
+    with caplog.at_level(logging.WARNING):
+        counted = tf.function(lambda x: x)
+        for n in range(1, 6):
+            counted(tf.zeros(n))
+        for _ in range(5):
+            model = ka.VAE(*ka.networks.mlp((6,), 2, hidden=(4,)), seed=1)
+            model.compile()
+            model.fit(x, batch_size=40, verbose=0)
+            model.predict(x, verbose=0)
+        for n in (1, 2, 3, 5, 9, 17, 33):
+            model.encode(x[:n])
+            model.log_likelihood(x[:n], num_samples=3)
+    told = [record.message for record in caplog.records if "retracing" in record.message]
+    assert len(told) == 1 and "lambda" in told[0]  # of that function it is said
+
+
+def test_nothing_is_said_within_a_users_own_step(caplog):
+    """AutoGraph, which is on there, can't convert all of the loss."""
+    model = ka.VAE(*ka.networks.mlp((6,), 2, hidden=(4,)), seed=1)
+    model.compile()
+    model.optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, None, model(x, training=True), training=True)
+        model.optimizer.apply(tape.gradient(loss, model.trainable_variables))
+        return loss
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            step(keras.ops.full((8, 6), 0.9))
+        tf.function(two_shapes_of_python)(tf.ones(()))
+    told = [record.message for record in caplog.records if "AutoGraph" in record.message]
+    assert len(told) == 1 and "two_shapes_of_python" in told[0]  # of that one it is said
+    assert int(model.step.numpy()) == 3
+
+
+def two_shapes_of_python(x):
+    if (y := x + 1.0) is not None:
+        return y

@@ -112,7 +112,7 @@ def test_networks_that_do_not_fit():
     x = keras.Input(SHAPE)
     h = keras.layers.Flatten()(x)
     two = keras.Model(x, [keras.layers.Dense(2)(h), keras.layers.Dense(2)(h)])
-    with pytest.raises(ValueError, match="`encoder` must give one tensor.*2 tensors"):
+    with pytest.raises(ValueError, match="`encoder` must give features alone.*2 tensors"):
         ka.VAE(two, decoder)
     with pytest.raises(ValueError, match="`latent_dim` is needed"):
         ka.VAE(encoder, keras.Sequential([keras.layers.Dense(64), keras.layers.Reshape(SHAPE)]))
@@ -160,3 +160,36 @@ def test_a_support_that_differs_from_value_to_value():
     for bad in ([[121.0, -1.0]], [[-1.0, -1.0]], [[5.0, 0.1]]):
         with pytest.raises(ValueError, match=r"must lie within .*\(less for some values\)"):
             model.evaluate_terms(np.array(bad, "float32"))
+
+
+@pytest.mark.parametrize(
+    "model, given, expected",
+    [
+        (ka.VAE, {"likelyhood": "mse"}, "VAE takes no argument `likelyhood`.*mean: likelihood"),
+        (ka.Autoencoder, {"laten_dim": 2}, "Did you mean: latent_dim"),
+        (ka.CIWAE, {"elbo_wieght": 0.5}, "CIWAE takes no.*Did you mean: elbo_weight"),
+        (ka.HierarchicalVAE, {"topdown": ()}, "Did you mean: top_down"),
+        (ka.Autoencoder, {"beta": 2.0}, "Autoencoder takes no argument `beta`.*Valid: .*prior"),
+    ],
+)
+def test_a_misspelt_argument_is_named_with_the_nearest(model, given, expected):
+    with pytest.raises(TypeError, match=expected):
+        model(*networks(), **given)
+
+
+@pytest.mark.parametrize("model", [ka.HierarchicalVAE, ka.HypersphericalVAE, ka.VQVAE])
+def test_a_posterior_is_refused_where_the_model_has_its_own(model):
+    with pytest.raises(ValueError, match=f"`posterior` isn't for {model.__name__}: its .*Leave it"):
+        model(*networks(), posterior="diagonal_gaussian")
+
+
+def test_a_subclass_may_take_keywords_of_its_own():
+    class Own(ka.VAE):
+        def __init__(self, *args, **kwargs):
+            self.width = kwargs.pop("width")
+            super().__init__(*args, **kwargs)
+
+    networks = ka.networks.mlp((4,), 2, hidden=(4,))
+    assert Own(*networks, width=3, name="own").width == 3
+    with pytest.raises(TypeError, match="Own takes no argument `widht`"):
+        Own(*networks, width=3, widht=3)

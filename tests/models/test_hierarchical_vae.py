@@ -400,5 +400,5 @@ def test_what_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             ka.HierarchicalVAE(*networks, **settings)
-    with pytest.raises(ValueError, match="one tensor"):
+    with pytest.raises(ValueError, match="features alone"):
         ka.VAE(encoder, decoder)
