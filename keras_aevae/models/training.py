@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import math
+import warnings
 
 import keras
 from keras import ops
@@ -163,6 +164,12 @@ class Training(HasNumbers, OwnLoss):
             kwargs["validation_data"] = checked[0] if is_dataset(checked[0]) else checked
         if not int(self.step.numpy()):
             x = self.before_first_step(x)
+        if isinstance(x, Batches) and kwargs.get("shuffle"):
+            warnings.warn(
+                "`shuffle=True` was passed, but batches come in the order in which `x` gives them. "
+                "Shuffle the dataset itself.",
+                stacklevel=2,
+            )
         x, y, kwargs = batches_of_sparse(x, y, kwargs, shuffle=True)
         with own_errors(x, kwargs.get("validation_data")):
             return super().fit(x, y, **kwargs)
