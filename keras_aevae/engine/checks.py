@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.engine.data import as_array
+from keras_aevae.engine.arrays import as_array
 from keras_aevae.engine.endings import check_free, check_no_draw
 from keras_aevae.engine.inference import as_numpy, is_sparse
 

@@ -11,7 +11,7 @@ import contextlib
 import keras
 
 from keras_aevae.engine import replicas
-from keras_aevae.engine.data import Batches
+from keras_aevae.engine.batches import Batches
 from keras_aevae.engine.inference import first_of, is_array
 
 # The largest number of steps in an execution, and the smallest number of executions in an epoch.

@@ -16,7 +16,7 @@ from keras_aevae import networks
 from keras_aevae._checks import check_positive_integer, check_seed
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import Columns, frames
-from keras_aevae.engine.data import is_dataset
+from keras_aevae.engine.batches import is_dataset
 from keras_aevae.engine.inference import as_numpy, first_of
 from keras_aevae.engine.noise import another_seed, seeded, uniform
 from keras_aevae.layers.condition import get_condition

@@ -12,9 +12,7 @@ from keras import ops
 from keras_aevae._checks import nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
-from keras_aevae.engine.checks import check_weights as check_sample_weights
-from keras_aevae.engine.checks import of_batch, warn_of_scale
-from keras_aevae.engine.data import (
+from keras_aevae.engine.batches import (
     Batches,
     batches_of_sparse,
     check_end,
@@ -26,6 +24,8 @@ from keras_aevae.engine.data import (
     parts_of,
     raise_own_error,
 )
+from keras_aevae.engine.checks import check_weights as check_sample_weights
+from keras_aevae.engine.checks import of_batch, warn_of_scale
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, some_examples
 from keras_aevae.engine.monitors import set_modes

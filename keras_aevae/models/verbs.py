@@ -15,15 +15,15 @@ from keras_aevae._checks import (
     takes_any,
 )
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_support
-from keras_aevae.engine.data import (
-    as_array,
+from keras_aevae.engine.arrays import as_array
+from keras_aevae.engine.batches import (
     check_dataset,
     check_end,
     is_dataset,
     is_one,
     parts_of,
 )
+from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_support
 from keras_aevae.engine.inference import as_numpy, first_of, is_sparse, run_in_batches
 from keras_aevae.engine.noise import another_seed
 from keras_aevae.layers.past import step_by_step
