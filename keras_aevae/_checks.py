@@ -136,3 +136,8 @@ def takes_any(function):
     """Return whether `function` takes `**kwargs`."""
     known = inspect.signature(function).parameters.values()
     return any(p.kind is p.VAR_KEYWORD for p in known)
+
+
+def agree(shape, other):
+    """Return whether one array can have both shapes, in which None stands for any size."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))

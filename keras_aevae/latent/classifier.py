@@ -12,7 +12,7 @@ from keras_aevae._checks import (
     check_positive_integers,
     check_shape,
 )
-from keras_aevae.engine.checks import check_values
+from keras_aevae.engine.value_checks import check_values
 from keras_aevae.networks import conv
 
 # The labels of each dataset: one class, or five factors.

@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.engine.checks import check_values
 from keras_aevae.engine.inference import as_numpy
+from keras_aevae.engine.value_checks import check_values
 
 
 def get_condition(classes, condition_dim):

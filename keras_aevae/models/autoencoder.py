@@ -14,7 +14,7 @@ from keras_aevae._checks import check_keywords, check_seed
 from keras_aevae.codes import get_code
 from keras_aevae.codes.base import draws_first
 from keras_aevae.distributions import get_likelihood
-from keras_aevae.engine.checks import check_networks
+from keras_aevae.engine.network_checks import check_networks
 from keras_aevae.engine.numbers import Number, ReadOnly
 from keras_aevae.layers.condition import get_condition
 from keras_aevae.layers.past import Past

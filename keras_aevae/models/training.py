@@ -24,13 +24,13 @@ from keras_aevae.engine.batches import (
     parts_of,
     raise_own_error,
 )
-from keras_aevae.engine.checks import check_weights as check_sample_weights
-from keras_aevae.engine.checks import of_batch, warn_of_scale
 from keras_aevae.engine.gradients import after_forward
 from keras_aevae.engine.inference import first_of, some_examples
 from keras_aevae.engine.monitors import set_modes
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, unconverted, weighted_mean
+from keras_aevae.engine.value_checks import check_weights as check_sample_weights
+from keras_aevae.engine.value_checks import of_batch, warn_of_scale
 from keras_aevae.layers.condition import is_unknown
 from keras_aevae.layers.past import check_causal, check_same
 

@@ -23,9 +23,9 @@ from keras_aevae.engine.batches import (
     is_one,
     parts_of,
 )
-from keras_aevae.engine.checks import check_values, of_batch, until_true, warn_of_support
 from keras_aevae.engine.inference import as_numpy, first_of, is_sparse, run_in_batches
 from keras_aevae.engine.noise import another_seed
+from keras_aevae.engine.value_checks import check_values, of_batch, until_true, warn_of_support
 from keras_aevae.layers.past import step_by_step
 
 
