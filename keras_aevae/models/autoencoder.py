@@ -20,6 +20,8 @@ from keras_aevae.layers.condition import get_condition
 from keras_aevae.layers.past import Past
 from keras_aevae.models.bounds import Bounds
 from keras_aevae.models.files import Files
+from keras_aevae.models.inputs import Inputs
+from keras_aevae.models.priors import FitsPriors
 from keras_aevae.models.training import Training
 from keras_aevae.models.verbs import Verbs
 
@@ -28,7 +30,7 @@ SOME_LENGTH = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_aevae")
-class Autoencoder(Verbs, Bounds, Files, Training):
+class Autoencoder(Verbs, Bounds, FitsPriors, Inputs, Files, Training):
     """Stores each input as one point z of a latent space, and learns to reproduce it from there.
 
         loss = -log p(x | z = encoder(x))

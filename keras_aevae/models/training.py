@@ -1,4 +1,4 @@
-"""The training of every model: the checks of its terms and of its data, and its loss."""
+"""The training of every model: its loss, and the checks of its terms."""
 
 import contextlib
 import functools
@@ -20,19 +20,15 @@ from keras_aevae.engine.batches import (
     for_keras,
     has_sparse,
     is_dataset,
-    on_host,
-    parts_of,
     raise_own_error,
 )
 from keras_aevae.engine.gradients import after_forward
-from keras_aevae.engine.inference import first_of, some_examples
+from keras_aevae.engine.inference import some_examples
 from keras_aevae.engine.monitors import set_modes
 from keras_aevae.engine.numbers import HasNumbers
 from keras_aevae.engine.own_loss import OwnLoss, unconverted, weighted_mean
-from keras_aevae.engine.value_checks import check_weights as check_sample_weights
-from keras_aevae.engine.value_checks import of_batch, warn_of_scale
 from keras_aevae.layers.condition import is_unknown
-from keras_aevae.layers.past import check_causal, check_same
+from keras_aevae.layers.past import check_causal
 
 
 class Training(HasNumbers, OwnLoss):
@@ -216,71 +212,8 @@ class Training(HasNumbers, OwnLoss):
         with own_errors(x):
             return super().predict(x, batch_size, verbose, steps, callbacks)
 
-    def check_fit(self, x, y=None, sample_weight=None):
-        """Check the training data; return `x`, `y` and the sample weights as Keras takes them."""
-        if not is_dataset(x):
-            return self.check_batch(x, y, sample_weight)
-        if y is not None or sample_weight is not None:
-            name = "y" if y is not None else "sample_weight"
-            raise ValueError(
-                f"`{name}` goes with an array; a dataset holds its own: batches of (x, target) or "
-                f"(x, target, sample_weight). Received: a {type(x).__name__} and `{name}`."
-            )
-        return for_keras(x, self.checker(), self.arranged, self.any_length), None, None
-
     def __sklearn_tags__(self):
         raise TypeError(NO_SKLEARN)
-
-    def checker(self, predicting=False):
-        """Return `check(batch, index)` of the batches of a dataset, which returns them as Keras
-        takes them, in a tuple: for `predict` without targets. Later batches that are on an
-        accelerator aren't looked at."""
-        support = None if predicting else self.likelihood.support
-        check, check_noisy = self.check_of("x", support), self.check_noisy()
-
-        def check_parts(batch, index):
-            x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
-            if predicting:
-                y = weight = None
-            if index and not on_host(first_of(x)):
-                return packed(x, y if weight is None or y is not None else first_of(x), weight)
-            with of_batch(index, first_of(x), self.data_shape):
-                checks = check if y is None else check_noisy
-                return packed(*self.check_batch(x, y, weight, check=checks))
-
-        return check_parts
-
-    def check_noisy(self):
-        """Return the check of an x of which another target is given."""
-        return self.check_of("x", None, warn_of_scale)
-
-    def arranged(self, batch):
-        """Return a batch of symbolic tensors of TensorFlow as Keras takes it."""
-        x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
-        if self.condition is not None:
-            x = (dense(x[0]), self.condition.symbolic(x[1]))
-        else:
-            x = dense(x)
-        return packed(x, first_of(x) if y is None and weight is not None else y, weight)
-
-    def check_batch(self, inputs, y=None, sample_weight=None, check=None):
-        """Check arrays of training data: `inputs` and, if given, the target `y` and sample weights.
-        Return them as the model takes them."""
-        support = self.likelihood.support
-        if check is None:
-            check = self.check_of("x", support) if y is None else self.check_noisy()
-        inputs = self.check_arrays(inputs, name="x", check=check)
-        x = first_of(inputs)
-        if y is not None:
-            y = self.check_data("y", y, support)
-            check_length("y", y, x)
-            if self.past is not None:
-                check_same(x, y)
-        if sample_weight is not None:
-            sample_weight = check_sample_weights("sample_weight", sample_weight, x)
-            # Keras drops the weights of arrays that come without a target.
-            y = x if y is None else y
-        return inputs, y, sample_weight
 
     @property
     def start_size(self):
@@ -292,28 +225,6 @@ class Training(HasNumbers, OwnLoss):
         step with the first `start_size` examples; in your own training loop, call it yourself."""
         encode = functools.partial(self.run, self._encode_mean, batch_size=128, verbose=0)
         self.code.start_from(x, encode)
-
-
-def check_length(name, other, x):
-    """Raise unless the array `other` has as many examples as the array `x`."""
-    if other.shape[0] != x.shape[0]:
-        raise ValueError(
-            f"`{name}` must hold one value or example for each of x. Received: "
-            f"{x.shape[0]} examples in x, {other.shape[0]} in `{name}`."
-        )
-
-
-def packed(x, y, sample_weight):
-    """Return a batch as a tuple without the parts that are absent."""
-    parts = (x, y, sample_weight)
-    return parts[: 3 if sample_weight is not None else 2 if y is not None else 1]
-
-
-def dense(x):
-    """Return a tensor of TensorFlow, which may be sparse, as a dense one."""
-    import tensorflow as tf
-
-    return tf.sparse.to_dense(x) if isinstance(x, tf.SparseTensor) else x
 
 
 NO_SKLEARN = (

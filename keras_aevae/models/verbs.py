@@ -15,17 +15,11 @@ from keras_aevae._checks import (
     takes_any,
 )
 from keras_aevae.codes.paths import PATHS
-from keras_aevae.engine.arrays import as_array
 from keras_aevae.engine.batches import (
-    check_dataset,
-    check_end,
     is_dataset,
-    is_one,
-    parts_of,
 )
-from keras_aevae.engine.inference import as_numpy, first_of, is_sparse, run_in_batches
+from keras_aevae.engine.inference import first_of, run_in_batches
 from keras_aevae.engine.noise import another_seed
-from keras_aevae.engine.value_checks import check_values, of_batch, until_true, warn_of_support
 from keras_aevae.layers.past import step_by_step
 
 
@@ -41,92 +35,6 @@ class Verbs:
         array."""
         function = functools.partial(self.call_compiled, method, **settings)
         return run_in_batches(function, x, batch_size, verbose, steps)
-
-    def check_inputs(
-        self, x, condition=None, *, name="x", support=None, check=None, shape=None, steps=None
-    ):
-        """Check the data that a method was given; return them as the model takes them.
-
-        An array (or what one can be made of) is checked at once, by `check(x)`, which returns it:
-        by default its shape, its values and their `support`; without one, they may be noisy. Each
-        batch of a dataset is checked when it is read. `shape` is that of an example. A dataset
-        without an end needs a number of `steps`.
-        """
-        check = check or self.check_of(name, support)
-        settings = {"name": name, "check": check, "shape": shape or self.data_shape}
-        if steps is not None:
-            check_positive_integer("steps", steps)
-        if not is_dataset(x):
-            return self.check_arrays(x, condition, **settings)
-        check_dataset(x, name)
-        if condition is not None:
-            raise ValueError(
-                f"`condition` goes with an array; a dataset holds its own: batches of (({name}, "
-                f"condition),). Received: a {type(x).__name__} and a condition."
-            )
-        check_end(x, "steps", steps)
-        return self.checked_batches(x, **settings)
-
-    def checked_batches(self, x, *, name, check, shape):
-        for i, batch in enumerate(x):
-            inputs = parts_of(batch, shape, self.condition is not None, name)[0]
-            with of_batch(i, first_of(inputs), shape):
-                inputs = self.check_arrays(inputs, name=name, check=check, shape=shape)
-            yield (inputs,)
-
-    def check_of(self, name, support=None, warn=warn_of_support):
-        """Return `check_data` for data of that name, which warns only once."""
-        warn = until_true(warn)
-        return functools.partial(self.check_data, name, support=support, warn=warn)
-
-    def check_data(self, name, x, support=None, warn=None):
-        """Return data as an array that the model takes, or raise an error that calls it `name`.
-        Without a `support` they may be noisy."""
-        missing = self.likelihood.missing
-        if missing and is_sparse(x):
-            x = as_numpy(as_array(x, name))
-        x = self.likelihood.as_array(x, name)
-        settings = {"noisy": support is None, "warn": warn}
-        support = self.likelihood.support
-        return check_values(name, x, self.data_shape, support, missing, **settings)
-
-    def check_arrays(self, x, condition=None, *, name, check, shape=None):
-        shape = shape or self.data_shape
-        if self.condition is not None:
-            return self.check_pair(x, condition, name=name, check=check, shape=shape)
-        if condition is not None:
-            raise ValueError(
-                "`condition` is for conditional models, which are made with `classes=` or "
-                f"`condition_dim=`; this {type(self).__name__} takes none: leave it out. "
-                f"Received: condition={condition!r}."
-            )
-        batches = isinstance(x, list) and any(len(np.shape(each)) > len(shape) for each in x[:2])
-        if isinstance(x, tuple) or (batches and not is_one(x, shape)):
-            raise ValueError(
-                f"`{name}` must be one array. Received: a {type(x).__name__} of {len(x)}. Pairs "
-                f"({name}, condition) are for conditional models, such as ConditionalVAE; arrays "
-                f"of one example each are joined by np.stack({name})."
-            )
-        return check(x)
-
-    def check_pair(self, x, condition, *, name, check, shape):
-        two = isinstance(x, (tuple, list)) and len(x) == 2 and not is_one(x, shape)
-        if condition is None and two:
-            x, condition = x
-        if condition is None:
-            raise ValueError(
-                f"{type(self).__name__} needs a condition for each {name}: condition= in the "
-                "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
-                f"batches ((x, condition),) or (x, condition). Received: `{name}` alone."
-            )
-        x = check(x)
-        return x, self.condition.check(condition, x.shape[0])
-
-    def check_codes(self, z, condition=None, steps=None):
-        """Check codes and their condition, as `check_inputs` checks data."""
-        shape = (self.latent_dim,)
-        check = functools.partial(check_values, "z", data_shape=shape)
-        return self.check_inputs(z, condition, name="z", check=check, shape=shape, steps=steps)
 
     def encode(self, x, *, condition=None, sample=False, batch_size=128, steps=None, verbose=0):
         """Encode `x`: return the centre of q(z|x) or, with `sample`, a draw from it.
@@ -304,91 +212,6 @@ class Verbs:
         check_settings_of_prior(p, settings, type(self.code.prior_of(fitted=True)).__name__)
         return ops.convert_to_numpy(self.code.sample(num_samples, p, seed=seed, **settings))
 
-    def fit_prior(
-        self,
-        x,
-        prior=None,
-        *,
-        condition=None,
-        batch_size=128,
-        steps=None,
-        verbose=0,
-        fit=None,
-        **settings,
-    ):
-        """Fit p(z) to the codes of `x`, for `sample`, `elbo` and `log_likelihood` to use.
-
-        Training still uses the model's own prior; call `fit_prior` again after more training. The
-        fitted prior is saved with the model, by `model.save` and `save_to_preset`. A file of
-        weights alone can't say which prior it is: `load_weights` needs a model that has one of the
-        same kind (`set_prior`). Ghosh et al. 2020, https://arxiv.org/abs/1903.12436.
-
-        Good for: samples of a model whose codes aren't like its prior. Misleads as a better model:
-        the codes are the same, and a prior that is fitted too closely to few codes decodes to the
-        training data.
-
-        Args:
-            x: data, shape (n, *data_shape), or a dataset of batches of it.
-            prior: "gaussian", with a full covariance; "gaussian_mixture"; "real_nvp", a normalizing
-                flow; for a codebook "autoregressive"; on a sphere "von_mises_fisher" or
-                "von_mises_fisher_mixture"; or a prior that has a `fit`, such as a
-                `keras_aevae.distributions.FittedMixture` or a compiled `AutoregressivePrior`. By
-                default the first of these that is one of the model's codes.
-            condition: the condition of each x, for a conditional model.
-            batch_size: number of examples per batch, in encoding.
-            steps: number of batches to read, by default all: needed for data without an end.
-            verbose: 1 for a progress bar.
-            fit: a dict of arguments of the prior's own training that mean something else here:
-                `{"batch_size": 64}`, by default 32, or `{"verbose": 2}`.
-            settings: those of the prior of that name, and its training's. "gaussian": `seed`; a
-                mixture: `num_components`, `seed`; "autoregressive" and "real_nvp": the arguments of
-                an `AutoregressivePrior` (`width`, `depth`, ..., `seed`) or a `FittedRealNVP`
-                (`num_steps`, `hidden`, `seed`), the `optimizer` (by default "adam"), and those of
-                Keras's `fit`, such as `epochs` (by default 10) and `callbacks`. Of a prior that is
-                an object, the arguments of its `fit`.
-
-        Raises:
-            ValueError: if the prior doesn't fit the codes or has no such setting.
-
-        Example:
-
-        ```python
-        from keras_aevae import Autoencoder, datasets, networks
-        (x_train, _), _ = datasets.load("digits")
-        ae = Autoencoder(*networks.mlp((8, 8, 1), latent_dim=4))
-        ae.compile()
-        ae.fit(x_train, epochs=2)
-        ae.fit_prior(x_train, "gaussian_mixture", num_components=5, seed=0)
-        images = ae.sample(4)
-        ```
-        """
-        prior, settings = self.code.fittable(prior, joined(settings, fit))
-        inputs = self.check_inputs(x, condition, steps=steps)
-        reading = {"batch_size": batch_size, "steps": steps, "verbose": verbose}
-        roots = self.run(self._roots, inputs, **reading)
-        prior.fit(roots, **{"verbose": verbose, **settings})
-        self.set_prior(prior)
-
-    def _roots(self, inputs):
-        return self.code.root(self.draw(self.infer(inputs, training=False), 1))
-
-    def set_prior(self, prior):
-        """Use a prior that is already fitted; None restores the model's own prior.
-
-        The model keeps a copy and doesn't train it.
-        """
-        fitted = self.code.fitted
-        fitted.clear()
-        if prior is not None:
-            self.code.check_fitted(prior)
-            # Of a prior that was made untrainable, the layers in it would stay trainable on
-            # TensorFlow, where an assignment that changes nothing is dropped.
-            copy = type(prior).from_config({**prior.get_config(), "trainable": True})
-            copy.set_weights(prior.get_weights())
-            copy.trainable = False
-            fitted.append(copy)
-        self.forget_compiled()
-
     def evaluate_terms(self, x, *, condition=None, batch_size=128, steps=None, verbose=0):
         """Return the unweighted loss terms of each example: a dict of arrays (n,), in nats.
 
@@ -460,14 +283,3 @@ def check_settings_of_prior(p, settings, name):
                 f"`sample` takes no `{setting}` under the prior that is in use, a {name}; its own "
                 f"settings: {takes}. Received: {setting}={settings[setting]!r}."
             )
-
-
-def joined(settings, fit):
-    """Return the arguments `fit` of a prior's training beside the `settings`."""
-    if not isinstance(fit or {}, dict) or set(fit or {}) & set(settings):
-        raise ValueError(
-            "`fit` must be a dict of arguments of the prior's training, such as "
-            f"{{'batch_size': 64}}, that aren't given beside it. Received: fit={fit!r}, "
-            f"{', '.join(settings) or 'nothing'} beside it."
-        )
-    return {**settings, **(fit or {})}
