@@ -15,6 +15,7 @@ from keras_aevae._checks import check_name, check_number
 from keras_aevae.distributions import frames
 from keras_aevae.distributions.column_groups import ALIASES, KINDS, Categoricals, groups_of
 from keras_aevae.distributions.likelihood import Likelihood
+from keras_aevae.engine.arrays import as_array
 from keras_aevae.engine.inference import as_numpy
 
 # Where the categories are listed, only that many are shown.
@@ -304,7 +305,7 @@ class Columns(Likelihood):
     def as_array(self, x, name="x"):
         if frames.is_frame(x):
             return self.to_array(x, name)
-        x = as_numpy(x)
+        x = as_numpy(as_array(x, name, missing=True), exact=True)
         if x.shape[1:] == (len(self.columns),) and x.dtype.kind in "fiub":
             for group in self.groups:
                 self.check_group(group, x[:, group.positions], name)

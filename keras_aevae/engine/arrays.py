@@ -44,10 +44,10 @@ def as_array(x, name="x", missing=False):
         return compressed_rows(x, name)
     if is_frame(x):
         x = frame_as_array(x, name)
-    if type(x).__module__.partition(".")[0] == "torch":
-        x = x.detach()
     if isinstance(x, keras.Variable):
         x = x.value
+    if type(x).__module__.partition(".")[0] == "torch":
+        x = x.detach()
     if keras.ops.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) not in UNUSUAL:
         # A variable of TensorFlow is one of its tensors, too.
         return keras.ops.copy(x) if type(x).__name__.endswith("Variable") else x

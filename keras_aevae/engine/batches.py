@@ -113,6 +113,8 @@ def parts_of(batch, shape, conditional, name="x"):
 def on_host(x):
     """Return whether the values of a batch are in the memory of the CPU."""
     module = type(x).__module__.partition(".")[0]
+    if is_sparse(x):
+        return True
     if module == "torch":
         return x.device.type == "cpu"
     if module == "tensorflow":
@@ -254,8 +256,10 @@ def for_keras(x, check, arranged, any_length=False, name="x"):
     if isinstance(x, keras.utils.PyDataset):
         if x.num_batches == 0:
             raise ValueError(empty(x, name))
-        check(x[0], 0)
-        return Checked(x, check)
+        first = x[0]
+        # Other processes get a copy of the dataset, which can't hold the model's checks.
+        alone = x.use_multiprocessing and same_structure(first, check(first, 0))
+        return x if alone else Checked(x, check)
     iterator = iter(x)
     once = iterator is x
     try:
@@ -263,17 +267,24 @@ def for_keras(x, check, arranged, any_length=False, name="x"):
     except StopIteration:
         raise ValueError(empty(x, name)) from None
     checked = check(first, 0)
+    if private.shards_datasets():
+        return x  # Keras gives each process its part, or says which data it takes
     if is_tf_data(x) and keras.backend.backend() == "tensorflow":
         return x if same_structure(first, checked) else mapped(x, arranged)
-    if once:
-        rest = (check(batch, i) for i, batch in enumerate(iterator, start=1))
-        both = {"once": True, "any_length": any_length}
-        return Batches(lambda: itertools.chain([checked], rest), checked, **both)
+    opened = [iterator]
+
+    def first_epoch():
+        yield checked  # whoever reads this batch alone, to build the model, takes none
+        for i, batch in enumerate(opened.pop() if opened else (), start=1):
+            yield check(batch, i)
 
     def made():
+        # The iterator that was opened goes on: another one needn't begin with the same batch.
+        if opened or once:
+            return first_epoch() if opened else iter(())
         return (check(batch, i) for i, batch in enumerate(x))
 
-    return Batches(made, checked, length_of(x), any_length=any_length)
+    return Batches(made, checked, None if once else length_of(x), once, any_length)
 
 
 def same_structure(batch, checked):
@@ -310,8 +321,12 @@ def length_of(x):
     return known if known < sys.maxsize else None
 
 
-def raise_own_error(*datasets):
-    """Raise the error that ended the reading of one of the `datasets`, if there was one."""
+def raise_own_error(error, *datasets):
+    """Raise what ended the reading of one of the `datasets`, if TensorFlow tells of it by this
+    `error` in words of its own."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return
     for dataset in datasets:
         if isinstance(dataset, (Batches, Checked)) and dataset.error is not None:
             raise dataset.error from None
@@ -335,9 +350,9 @@ def batches_of_sparse(x, y, settings, shuffle=False):
     shuffle = settings.pop("shuffle", shuffle)
     split, n = settings.pop("validation_split", None) or 0.0, num_examples(x)
     size, steps = settings.pop("batch_size", None), settings.get("steps_per_epoch")
-    size = size or (math.ceil(n / steps) if steps else 32)
-    if split and validation is None:
-        kept = math.floor(n * (1 - split))
+    kept = math.floor(n * (1 - split)) if validation is None else n
+    size = size or (math.ceil(kept / steps) if steps else 32)
+    if kept < n or (split and validation is None):
         if not 0 < kept < n:
             raise ValueError(
                 "`validation_split` must leave examples on both sides. Received: "

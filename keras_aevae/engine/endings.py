@@ -7,6 +7,7 @@ network they are in.
 """
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -16,6 +17,8 @@ from keras_aevae.engine import private
 # The last operations run on this many examples, of numbers from 10 to the power of the first of
 # these to that of the second (larger ones are infinite in 16 bits).
 EXAMPLES, POWERS = 16, (-1.0, 4.0)
+# Of large outputs on fewer, so that no more values are computed.
+MOST_VALUES = 2**18
 # Outputs beyond it have no limit.
 LARGE = 100.0
 # The length of an axis that may have any.
@@ -247,8 +250,10 @@ class NumbersOfAllSizes:
         self.rng = np.random.default_rng(0)
 
     def __call__(self, tensor):
-        shape = shape_of_examples(EXAMPLES, tensor)
-        values = self.rng.normal(size=shape) * 10.0 ** self.rng.uniform(*POWERS, size=shape)
+        values = MOST_VALUES // math.prod(shape_of_examples(1, tensor))
+        shape = shape_of_examples(max(1, min(EXAMPLES, values)), tensor)
+        powers = self.rng.random(shape, "float32") * (POWERS[1] - POWERS[0]) + POWERS[0]
+        values = self.rng.standard_normal(shape, "float32") * np.float32(10.0) ** powers
         return keras.ops.convert_to_tensor(values, tensor.dtype)
 
 

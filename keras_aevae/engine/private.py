@@ -236,6 +236,18 @@ def record(function, tensors):
     return make_fx(function, tracing_mode="fake")(*tensors)
 
 
+def shards_datasets():
+    """Return whether Keras gives each of several processes of JAX its part of a dataset. Without
+    the names this is False, and each process reads the whole dataset."""
+    distribution = keras.distribution.distribution()
+    several = getattr(distribution, "_is_multi_process", False)
+    return bool(several and getattr(distribution, "auto_shard_dataset", False))
+
+
+# One thread at a time replaces `keras.ops.cond`.
+COND = threading.RLock()
+
+
 @contextlib.contextmanager
 def cond_replaced(choose):
     """Open a scope in which `keras.ops.cond`, of a tensor and in this thread, is `choose(pred,
@@ -256,11 +268,12 @@ def cond_replaced(choose):
         here = torch.is_tensor(pred) and threading.get_ident() == thread
         return (choose if here else own)(pred, true_fn, false_fn)
 
-    core.cond = cond
-    try:
-        yield
-    finally:
-        core.cond = own
+    with COND:
+        core.cond = cond
+        try:
+            yield
+        finally:
+            core.cond = own
 
 
 def comes_from_a_seed(error):

@@ -129,26 +129,34 @@ def is_whole(x, low, high):
     return some.dtype.kind in "iub" or bool((some == np.rint(some)).all())
 
 
+def are_images(x):
+    """Return whether `x` may hold images, by its shape: grids, or vectors as long as 8 x 8 pixels;
+    other matrices are tables."""
+    return len(x.shape) > 2 or x.shape[-1] >= 64
+
+
 def levels(x, low, high):
     """Return the largest grey level that `x` may hold if it holds integers from 0 on, in words and
     as Python; None if it doesn't."""
     if low < 0 or high <= 1:
         return None
+    of_8_bits = "255, the largest value of images of 8 bits", "255"
     if not is_whole(x, low, high):  # images that were resized are between the levels
-        known = "255, the largest value of images of 8 bits", "255"
-        return known if 100 < high <= 255 else None
+        return of_8_bits if 100 < high <= 255 and are_images(x) else None
     dtype = keras.backend.standardize_dtype(x.dtype) if not is_sparse(x) else str(x.dtype)
-    if "int" in dtype and np.iinfo(dtype).bits <= 16:
+    integers = "int" in dtype
+    if dtype == "uint8":
+        return "255", "255"
+    if integers and (np.iinfo(dtype).bits <= 16 or high > 65535):
         largest = np.iinfo(dtype).max
-        known = f"np.iinfo('{dtype}').max, the largest value of its type, which is {largest}"
-        return ("255" if largest == 255 else known), str(largest)
-    for largest, bits in ((255, 8), (65535, 16)):
-        if high <= largest:
-            own = f" (np.iinfo('{dtype}').max if they use all of {dtype})" if "int" in dtype else ""
-            return f"{largest}, the largest value of images of {bits} bits{own}", str(largest)
-    if "int" in dtype:
-        return f"np.iinfo('{dtype}').max, the largest value of its type", f"np.iinfo('{dtype}').max"
-    return None
+        short = str(largest) if largest < 2**16 else f"np.iinfo('{dtype}').max"
+        words = f"np.iinfo('{dtype}').max, the largest value of its type, which is {largest}"
+        return words, short
+    if are_images(x) and 100 < high <= 255:
+        return of_8_bits
+    if are_images(x) and 255 < high <= 65535:
+        return "65535, the largest value of images of 16 bits", "65535"
+    return f"the largest value that they can have, such as {high:g}", f"{high:g}"
 
 
 def on_another_scale(x, low, high, support):
@@ -232,7 +240,7 @@ def warn_of_scale(name, x, low, high, support=None):
     if size <= USUAL_SCALE:
         return False
     known = levels(x, low, high)
-    if known is not None:
+    if known is not None and are_images(x):
         remedy = f"Divide by {known[0]}: {name} / {known[1]}"
     else:
         remedy = f"Standardise them: ({name} - {name}.mean(axis=0)) / {name}.std(axis=0)"
@@ -256,10 +264,14 @@ def until_true(function):
     return call
 
 
+# What targets are called.
+TARGETS = ("y", "validation_data[1]")
+
+
 def shape_remedy(name, received, data_shape):
-    if name == "y":
+    if name in TARGETS:
         return (
-            " `y` is the target to reconstruct (denoising), in place of x; an autoencoder takes "
+            " It is the target to reconstruct (denoising), in place of x; an autoencoder takes "
             "no labels: leave them out (of a dataset, yield x alone). A model that is told a label "
             "is made with `classes=`, as ConditionalVAE."
         )
@@ -282,8 +294,15 @@ def shape_remedy(name, received, data_shape):
 
 def check_weights(name, weights, x):
     """Return sample weights as an array (n,), or raise an error unless there is one for each
-    example of the array x."""
-    weights = check_any_numbers(name, weights)
+    example of the array x, of 0 or more."""
+    weights = as_array(weights, name)
+    low, high = least_and_largest(weights)
+    if not (0 <= low and high <= LARGEST):  # False for NaN, too
+        wrong = rows_where(weights, lambda values: ~((values >= 0) & (values <= LARGEST)))
+        raise ValueError(
+            f"`{name}` must be finite numbers of 0 or more. Received: others in "
+            f"{listed(wrong, weights.shape[0])}. A weight of 0 leaves an example out."
+        )
     n = x.shape[0]
     if weights.shape == (n, 1):
         return weights[:, 0]
@@ -303,28 +322,20 @@ def check_weights(name, weights, x):
     return weights
 
 
-def check_any_numbers(name, x):
-    """Return an array of finite numbers of any shape, or raise an error."""
-    x = as_array(x, name)
-    low, high = least_and_largest(x)
-    if not (-LARGEST <= low and high <= LARGEST):
-        raise ValueError(not_finite(name, x if len(x.shape) > 1 else x[:, None], False))
-    return x
-
-
 @contextlib.contextmanager
-def of_batch(index, x, data_shape):
-    """Open a scope in which errors say that they are about this batch of a dataset, with array
-    `x`."""
+def of_batch(index, x, data_shape, name="x"):
+    """Open a scope in which errors say that they are about this batch of the dataset `name`, with
+    array `x`."""
     try:
         yield
     except ValueError as error:
         shape = getattr(x, "shape", None)
         if index == 0 and shape is not None and agree(tuple(shape), data_shape):
             raise ValueError(
-                f"`x` must yield batches, of shape (batch, *{tuple(data_shape)}). Received: single "
-                "examples. Batch them: dataset.batch(128) of tf.data, or "
+                f"`{name}` must yield batches, of shape (batch, *{tuple(data_shape)}). Received: "
+                "single examples. Batch them: dataset.batch(128) of tf.data, or "
                 "torch.utils.data.DataLoader(dataset, batch_size=128)."
             ) from None
-        where = f"This is batch {index} of the dataset, counted from 0."
+        dataset = "the dataset" if name == "x" else f"`{name}`"
+        where = f"This is batch {index} of {dataset}, counted from 0."
         raise ValueError(f"{error} {where}") from None

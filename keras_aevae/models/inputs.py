@@ -2,10 +2,7 @@
 
 import functools
 
-import numpy as np
-
 from keras_aevae._checks import check_positive_integer
-from keras_aevae.engine.arrays import as_array
 from keras_aevae.engine.batches import (
     check_dataset,
     check_end,
@@ -15,7 +12,7 @@ from keras_aevae.engine.batches import (
     on_host,
     parts_of,
 )
-from keras_aevae.engine.inference import as_numpy, first_of, is_sparse
+from keras_aevae.engine.inference import first_of
 from keras_aevae.engine.value_checks import (
     check_values,
     check_weights,
@@ -25,6 +22,9 @@ from keras_aevae.engine.value_checks import (
     warn_of_support,
 )
 from keras_aevae.layers.past import check_same
+
+# What errors call the parts of training data.
+NAMES = ("x", "y", "sample_weight")
 
 
 class Inputs:
@@ -61,7 +61,7 @@ class Inputs:
     def checked_batches(self, x, *, name, check, shape):
         for i, batch in enumerate(x):
             inputs = parts_of(batch, shape, self.condition is not None, name)[0]
-            with of_batch(i, first_of(inputs), shape):
+            with of_batch(i, first_of(inputs), shape, name):
                 inputs = self.check_arrays(inputs, name=name, check=check, shape=shape)
             yield (inputs,)
 
@@ -74,8 +74,6 @@ class Inputs:
         """Return data as an array that the model takes, or raise an error that calls it `name`.
         Without a `support` they may be noisy."""
         missing = self.likelihood.missing
-        if missing and is_sparse(x):
-            x = as_numpy(as_array(x, name))
         x = self.likelihood.as_array(x, name)
         settings = {"noisy": support is None, "warn": warn}
         support = self.likelihood.support
@@ -91,13 +89,8 @@ class Inputs:
                 f"`condition_dim=`; this {type(self).__name__} takes none: leave it out. "
                 f"Received: condition={condition!r}."
             )
-        batches = isinstance(x, list) and any(len(np.shape(each)) > len(shape) for each in x[:2])
-        if isinstance(x, tuple) or (batches and not is_one(x, shape)):
-            raise ValueError(
-                f"`{name}` must be one array. Received: a {type(x).__name__} of {len(x)}. Pairs "
-                f"({name}, condition) are for conditional models, such as ConditionalVAE; arrays "
-                f"of one example each are joined by np.stack({name})."
-            )
+        if isinstance(x, tuple) or (isinstance(x, list) and are_batches(x, shape)):
+            raise ValueError(not_one_array(name, x, shape))
         return check(x)
 
     def check_pair(self, x, condition, *, name, check, shape):
@@ -119,19 +112,30 @@ class Inputs:
         check = functools.partial(check_values, "z", data_shape=shape)
         return self.check_inputs(z, condition, name="z", check=check, shape=shape, steps=steps)
 
-    def check_fit(self, x, y=None, sample_weight=None):
-        """Check the training data; return `x`, `y` and the sample weights as Keras takes them."""
+    def check_validation(self, data):
+        """Check `validation_data`; return them as Keras takes them."""
+        name = "validation_data"
+        if not isinstance(data, (tuple, list)):
+            data = (data,)
+        names = [name] * 3 if len(data) == 1 else [f"{name}[{i}]" for i in range(3)]
+        checked = self.check_fit(*(*data, None, None)[:3], names=names)
+        return checked[0] if is_dataset(checked[0]) else checked
+
+    def check_fit(self, x, y=None, sample_weight=None, names=NAMES):
+        """Check the training data, which errors call by these `names`; return `x`, `y` and the
+        sample weights as Keras takes them."""
         if not is_dataset(x):
-            return self.check_batch(x, y, sample_weight)
+            return self.check_batch(x, y, sample_weight, names=names)
         if y is not None or sample_weight is not None:
-            name = "y" if y is not None else "sample_weight"
+            name = names[1] if y is not None else names[2]
             raise ValueError(
                 f"`{name}` goes with an array; a dataset holds its own: batches of (x, target) or "
                 f"(x, target, sample_weight). Received: a {type(x).__name__} and `{name}`."
             )
-        return for_keras(x, self.checker(), self.arranged, self.any_length), None, None
+        check = self.checker(name=names[0])
+        return for_keras(x, check, self.arranged, self.any_length, names[0]), None, None
 
-    def checker(self, predicting=False):
+    def checker(self, predicting=False, name="x"):
         """Return `check(batch, index)` of the batches of a dataset, which returns them as Keras
         takes them, in a tuple: for `predict` without targets. Later batches that are on an
         accelerator aren't looked at."""
@@ -139,20 +143,20 @@ class Inputs:
         check, check_noisy = self.check_of("x", support), self.check_noisy()
 
         def check_parts(batch, index):
-            x, y, weight = parts_of(batch, self.data_shape, self.condition is not None)
+            x, y, weight = parts_of(batch, self.data_shape, self.condition is not None, name)
             if predicting:
                 y = weight = None
             if index and not on_host(first_of(x)):
                 return packed(x, y if weight is None or y is not None else first_of(x), weight)
-            with of_batch(index, first_of(x), self.data_shape):
+            with of_batch(index, first_of(x), self.data_shape, name):
                 checks = check if y is None else check_noisy
-                return packed(*self.check_batch(x, y, weight, check=checks))
+                return packed(*self.check_batch(x, y, weight, checks))
 
         return check_parts
 
-    def check_noisy(self):
+    def check_noisy(self, name="x"):
         """Return the check of an x of which another target is given."""
-        return self.check_of("x", None, warn_of_scale)
+        return self.check_of(name, None, warn_of_scale)
 
     def arranged(self, batch):
         """Return a batch of symbolic tensors of TensorFlow as Keras takes it."""
@@ -163,24 +167,46 @@ class Inputs:
             x = dense(x)
         return packed(x, first_of(x) if y is None and weight is not None else y, weight)
 
-    def check_batch(self, inputs, y=None, sample_weight=None, check=None):
+    def check_batch(self, inputs, y=None, sample_weight=None, check=None, names=NAMES):
         """Check arrays of training data: `inputs` and, if given, the target `y` and sample weights.
         Return them as the model takes them."""
         support = self.likelihood.support
         if check is None:
-            check = self.check_of("x", support) if y is None else self.check_noisy()
-        inputs = self.check_arrays(inputs, name="x", check=check)
+            check = self.check_of(names[0], support) if y is None else self.check_noisy(names[0])
+        inputs = self.check_arrays(inputs, name=names[0], check=check)
         x = first_of(inputs)
         if y is not None:
-            y = self.check_data("y", y, support)
-            check_length("y", y, x)
+            y = self.check_data(names[1], y, support)
+            check_length(names[1], y, x)
             if self.past is not None:
                 check_same(x, y)
         if sample_weight is not None:
-            sample_weight = check_weights("sample_weight", sample_weight, x)
+            sample_weight = check_weights(names[2], sample_weight, x)
             # Keras drops the weights of arrays that come without a target.
             y = x if y is None else y
         return inputs, y, sample_weight
+
+
+def are_batches(x, shape):
+    """Return whether the arrays in a list hold several examples of this shape each."""
+    return all(len(getattr(each, "shape", ())) == len(shape) + 1 for each in x) and len(x) > 0
+
+
+def not_one_array(name, x, shape):
+    """Return the message about a tuple, or a list of batches, in the place of one array."""
+    received = f"`{name}` must be one array. Received: a {type(x).__name__} of {len(x)}"
+    if isinstance(x, tuple) and len(x) == 2 and are_batches(x, shape):
+        return (
+            f"{received}, both of the shape of data. A target to reconstruct is an argument of its "
+            f"own, fit({name}, target); batches of data are joined by np.concatenate({name}), and "
+            "pairs (x, condition) are for conditional models, such as ConditionalVAE."
+        )
+    if are_batches(x, shape):
+        return f"{received} batches. Join them: np.concatenate({name})."
+    return (
+        f"{received}. Pairs ({name}, condition) are for conditional models, such as "
+        f"ConditionalVAE; arrays of one example each are joined by np.stack({name})."
+    )
 
 
 def check_length(name, other, x):

@@ -273,8 +273,8 @@ class TabularVAE(VAE):
         """Return the data `given`, whose array is `x`, with `values` where they are missing."""
         if frames.is_frame(given):
             return frames.fill(given, self.likelihood.to_frame(values, given.index))
-        held = given if isinstance(given, np.ndarray) else as_numpy(given)
-        return np.where(np.isnan(x), values, held)
+        plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+        return np.where(np.isnan(x), values, given if plain else as_numpy(x, exact=True))
 
     def expected_given(self, inputs, num_samples, settings):
         """Return E[x|x_obs] of each row, with the most probable categories: (n, num_columns)."""

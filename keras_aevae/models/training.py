@@ -155,9 +155,9 @@ class Training(HasNumbers, OwnLoss):
         set_modes(kwargs.get("callbacks"), self.mode_of)
         validation = kwargs.get("validation_data")
         if validation is not None:
-            parts = validation if isinstance(validation, (tuple, list)) else (validation,)
-            checked = self.check_fit(*(*parts, None, None)[:3])
-            kwargs["validation_data"] = checked[0] if is_dataset(checked[0]) else checked
+            steps = kwargs.get("validation_steps") or keras.config.max_steps_per_epoch()
+            check_end(validation, "validation_steps", steps)
+            kwargs["validation_data"] = self.check_validation(validation)
         if not int(self.step.numpy()):
             x = self.before_first_step(x)
         if isinstance(x, Batches) and kwargs.get("shuffle"):
@@ -256,8 +256,8 @@ def own_errors(*datasets):
     it was, not in the words of a framework."""
     try:
         yield
-    except Exception:
-        raise_own_error(*datasets)
+    except Exception as error:
+        raise_own_error(error, *datasets)
         raise
 
 

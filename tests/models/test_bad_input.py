@@ -73,7 +73,7 @@ def test_nested_lists_are_arrays(vae, x):
 def test_labels_are_no_target(vae, x):
     with pytest.raises(ValueError, match="`y`.*takes no labels"):
         vae.fit(x, np.arange(6), verbose=0)
-    with pytest.raises(ValueError, match="`y`.*takes no labels"):
+    with pytest.raises(ValueError, match=r"`validation_data\[1\]`.*takes no labels"):
         vae.fit(x, validation_data=(x, np.arange(6)), verbose=0)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_aevae as ka
+from keras_aevae.engine.value_checks import check_values
 
 N, SHAPE, SIZE = 36, (4, 4, 1), 12
 PARTS = [slice(i, i + SIZE) for i in range(0, N, SIZE)]
@@ -381,11 +382,29 @@ def test_another_scale_without_a_support(likelihood, data):
     later = [TABLE[:SIZE], np.asarray(data[:SIZE], "float32"), np.asarray(data[:SIZE], "float32")]
     for call in (model.encode, model.evaluate_terms):
         for given in (data, iter(later)):
-            with pytest.warns(UserWarning, match=r"scale of about 1.*0 to 2\d\d.*x / 255") as seen:
+            with pytest.warns(UserWarning, match=r"scale of about 1.*0 to 2\d\d.*x.std") as seen:
                 call(given)
             assert len(seen) == 1
     with pytest.warns(UserWarning, match="scale of about 1.*std"):
         model.encode(1e3 * (TABLE - 0.5))
+
+
+@pytest.mark.parametrize(
+    "data, remedy",
+    [
+        (np.arange(17.0 * 64).reshape(17, 64) % 17, "such as 16: x / 16"),  # of scikit-learn
+        (np.arange(18, 90)[:, None], "such as 89: x / 89"),  # ages
+        (np.full((2, 8, 8, 1), 200.5), "255, the largest value of images of 8 bits: x / 255"),
+        (np.full((2, 8, 8, 1), 300), "65535, the largest value of images of 16 bits: x / 65535"),
+        (np.full((2, 8, 8, 1), 9, "uint16"), "its type, which is 65535: x / 65535"),
+        (np.full((2, 8, 8, 1), 9, "uint8"), "Divide by 255: x / 255"),
+        (np.full((2, 4), 70_000), r"iinfo\('int64'\).max"),
+        (np.full((2, 4), 1.5), "Rescale"),
+    ],
+)
+def test_the_advice_fits_what_data_may_be(data, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        check_values("x", data, data.shape[1:], support=(0, 1))
 
 
 def test_noisy_data_are_valid_where_another_target_is(images, recwarn):
@@ -453,3 +472,99 @@ def test_swapped_networks():
     swapped = keras.Model([c, z], keras.layers.Reshape(SHAPE)(h))
     with pytest.raises(ValueError, match=r"order \[z, condition\].*\(4,\), \(2,\)"):
         ka.VAE(encoder, swapped, classes=4)
+
+
+class Stored:
+    """Batches of one iterator, which can be asked for again and again."""
+
+    def __init__(self):
+        self.batches = iter([(X[part],) for part in PARTS])
+
+    def __iter__(self):
+        return self.batches
+
+
+class Delegated(Stored):
+    def __iter__(self):
+        yield from self.batches
+
+
+@pytest.mark.parametrize("source", [Stored, Delegated])
+def test_no_batch_of_a_source_that_is_read_once_is_lost(images, source):
+    steps = int(images.optimizer.iterations)
+    images.fit(source(), verbose=0)
+    assert int(images.optimizer.iterations) == steps + len(PARTS)
+
+
+def test_a_split_of_sparse_data_has_the_steps_that_are_asked_for():
+    from scipy import sparse
+
+    model = made((6,))
+    model.fit(
+        sparse.csr_matrix(TABLE), validation_split=0.5, steps_per_epoch=4, epochs=2, verbose=0
+    )
+    assert int(model.optimizer.iterations) == 8
+
+
+class InProcesses(keras.utils.PyDataset):
+    def __len__(self):
+        return len(PARTS)
+
+    def __getitem__(self, i):
+        return (X[PARTS[i]],)
+
+
+def test_a_dataset_for_other_processes_is_given_to_them_as_it_is(images):
+    """They get a copy, which a model can't be in."""
+    dataset = InProcesses(use_multiprocessing=True, workers=2)
+    assert images.check_fit(dataset)[0] is dataset
+    assert images.check_fit(InProcesses())[0] is not dataset
+
+
+def test_validation_data_without_an_end_need_a_number_of_steps(images):
+    class Endless(InProcesses):
+        __len__ = None
+
+        @property
+        def num_batches(self):
+            return None
+
+    with pytest.raises(ValueError, match="`validation_steps` is needed.*infinite Endless"):
+        images.fit(X, validation_data=Endless(), verbose=0)
+
+
+def test_errors_say_that_validation_data_are_meant(images):
+    with pytest.raises(ValueError, match=r"`validation_data\[0\]` must have shape"):
+        images.fit(X, validation_data=(X[:, 1:], X), verbose=0)
+    with pytest.raises(ValueError, match="batch 1 of `validation_data`, counted from 0"):
+        images.fit(X, validation_data=iter([X[:4], X[:4] * np.nan]), verbose=0)
+
+
+def test_masked_values_of_a_table_are_missing():
+    columns = ka.distributions.Columns([ka.distributions.Column(n, "gaussian") for n in "ab"])
+    model = ka.TabularVAE.from_columns(columns, latent_dim=1, hidden=(4,), seed=0)
+    x = RNG.normal(size=(5, 2)).astype("float32")
+    masked = np.ma.masked_greater(x, 0.5)
+    assert masked.mask.any()
+    gaps = masked.filled(np.nan)
+    np.testing.assert_array_equal(model.encode(masked), model.encode(gaps))
+    filled = [model.impute(each, num_samples=5, seed=0) for each in (masked, gaps)]
+    np.testing.assert_array_equal(filled[0], filled[1])
+    assert (filled[0] != x)[masked.mask].all()
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_sample_weights_are_finite_and_not_negative(images, bad):
+    weights = np.ones(N)
+    weights[[2, 7]] = bad
+    with pytest.raises(ValueError, match="`sample_weight` must be finite.*2 of 36.*rows 2, 7"):
+        images.fit(X, sample_weight=weights, verbose=0)
+
+
+def test_a_target_in_the_place_of_a_condition_and_batches_in_a_list(images):
+    with pytest.raises(ValueError, match=r"A target to reconstruct is.*fit\(x, target\)"):
+        images.fit((X, X), verbose=0)
+    with pytest.raises(ValueError, match=r"a list of 2 batches. Join them: np.concatenate\(x\)"):
+        images.fit([X[:4], X[4:]], verbose=0)
+    with pytest.raises(ValueError, match="`x` must hold examples of one shape"):
+        images.encode([[[1.0, 2.0], [3.0]], [[1.0], [2.0]]])
