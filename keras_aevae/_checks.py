@@ -9,7 +9,8 @@ import numbers
 def check_positive_integer(name, value, remedy=""):
     """Return `value` as an int if it is an integer of at least 1, else raise an error."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        message = f"`{name}` must be a positive integer. Received: {name}={value!r}. {remedy}"
+        got = f"a {type(value).__name__}" if hasattr(value, "shape") else f"{name}={value!r}"
+        message = f"`{name}` must be a positive integer. Received: {got}. {remedy}"
         raise ValueError(message.rstrip())
     return int(value)
 

@@ -106,11 +106,13 @@ def joined(x, name):
             return np.stack([as_numpy(each, exact=True) for each in x])
         return np.asarray(x)
     except (ValueError, TypeError) as error:
-        shapes = sorted({str(np.shape(each)) for each in x if hasattr(each, "shape")})[:4]
+        arrays = [each for each in x if is_array(each) and not isinstance(each, (list, tuple))]
+        shapes = sorted({str(np.shape(each)) for each in arrays})[:4]
         received = f"arrays of the shapes {', '.join(shapes)}" if shapes else f"lists: {error}"
         raise ValueError(
             f"`{name}` must hold examples of one shape. Received: a {type(x).__name__} of "
-            f"{len(x)}, {received}. Crop, pad or resize them to one shape."
+            f"{len(x)}, {received}. Crop, pad or resize them to one shape, and convert images to "
+            "one mode, such as image.convert('RGB')."
         ) from None
 
 

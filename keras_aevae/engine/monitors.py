@@ -7,6 +7,8 @@ first epoch they raise an error if they monitor anything else and weren't told.
 import keras
 from keras import callbacks as kinds
 
+from keras_aevae._checks import nearest
+
 MONITORS = (
     kinds.EarlyStopping,
     kinds.ModelCheckpoint,
@@ -15,16 +17,32 @@ MONITORS = (
 )
 
 
-def set_modes(callbacks, mode_of):
+def set_modes(callbacks, mode_of, names):
     """Tell `callbacks` that monitor a number, and weren't told, whether less or more is better.
 
     Args:
         callbacks: as for `fit`: None, a callback, a list of them or a `CallbackList`.
         mode_of: function of the name of what `fit` shows, without "val_", that returns "min",
             "max", or "auto" where Keras knows it.
+        names: the names of what `fit` shows of the model's own, without "val_".
+
+    Raises:
+        ValueError: if a callback monitors what is no such name but nearly one, and wasn't told
+            whether less or more is better: Keras would raise an error after the first epoch.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     for callback in keras.tree.flatten(callbacks or []):
-        if isinstance(callback, MONITORS) and callback.mode == "auto":
-            callback.mode = mode_of(callback.monitor.removeprefix("val_"))
+        if not isinstance(callback, MONITORS):
+            continue
+        name = callback.monitor.removeprefix("val_")
+        if callback.mode != "auto":
+            continue
+        known = nearest(name, names)
+        if name not in names and known.startswith("Did you mean"):
+            raise ValueError(
+                f"`monitor` of the {type(callback).__name__} must be the name of a number that "
+                f"`fit` shows. Received: monitor={callback.monitor!r}. {known} Of validation data "
+                "with 'val_' in front."
+            )
+        callback.mode = mode_of(name)

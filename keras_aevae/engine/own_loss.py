@@ -51,6 +51,12 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         own. All arguments are optional."""
         if loss is not None:
             raise ValueError(f"{self.about_loss} Received: loss={loss!r}.")
+        if kwargs.get("loss_weights") is not None:
+            raise ValueError(
+                "`loss_weights` are for losses that are given to `compile`; the terms of this "
+                "model's loss have weights of its own, such as `beta`. Received: "
+                f"loss_weights={kwargs['loss_weights']!r}."
+            )
         super().compile(optimizer=optimizer, **kwargs)
         self.jit_compile_given = kwargs.get("jit_compile", "auto")
         self.forget_compiled()
@@ -90,6 +96,16 @@ class OwnLoss(private.BuildsFromOwnBatch, WholeSteps):
         self.compile(**keras.saving.deserialize_keras_object(private.of_any_backend(config)))
         if built:  # else the file has no state for it
             self.optimizer.build(self.trainable_variables)
+
+    @functools.wraps(keras.Model.save)
+    def save(self, filepath, *args, **kwargs):
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` must end with '.keras': Keras couldn't load this model from its old "
+                f"format. Received: filepath={str(filepath)!r}. For the weights alone call "
+                "save_weights('model.weights.h5')."
+            )
+        return super().save(filepath, *args, **kwargs)
 
     def load_weights(self, filepath, **kwargs):
         """Load weights as Keras's `load_weights` does, and the state of the optimizer, if the file

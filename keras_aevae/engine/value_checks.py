@@ -275,6 +275,8 @@ def shape_remedy(name, received, data_shape):
             "no labels: leave them out (of a dataset, yield x alone). A model that is told a label "
             "is made with `classes=`, as ConditionalVAE."
         )
+    if name == "z":
+        return f" The model's codes have {data_shape[-1]} dimensions."
     if agree(received[1:] + (1,), data_shape):
         return f" Add the channel axis: {name}[..., None]."
     if agree(received, data_shape):

@@ -101,7 +101,8 @@ class Inputs:
             raise ValueError(
                 f"{type(self).__name__} needs a condition for each {name}: condition= in the "
                 "verbs; fit((x, condition)), validation_data=((x, condition),) and datasets of "
-                f"batches ((x, condition),) or (x, condition). Received: `{name}` alone."
+                f"batches ((x, condition),) or (x, condition). Received: `{name}` alone. An array "
+                "of labels beside it goes into that pair: fit((x, labels)), not fit(x, labels)."
             )
         x = check(x)
         return x, self.condition.check(condition, x.shape[0])

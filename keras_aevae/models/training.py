@@ -9,7 +9,7 @@ import warnings
 import keras
 from keras import ops
 
-from keras_aevae._checks import nearest
+from keras_aevae._checks import check_positive_integer, nearest
 from keras_aevae.codes.base import draws_first
 from keras_aevae.engine import private, replicas
 from keras_aevae.engine.batches import (
@@ -152,7 +152,18 @@ class Training(HasNumbers, OwnLoss):
         steps = kwargs.get("steps_per_epoch") or keras.config.max_steps_per_epoch()
         check_end(x, "steps_per_epoch", steps)
         x, y, kwargs["sample_weight"] = self.check_fit(x, y, kwargs.get("sample_weight"))
-        set_modes(kwargs.get("callbacks"), self.mode_of)
+        names = [metric.name for metric in self.metrics]
+        # The names of metrics that were given to `compile` aren't known yet.
+        own = [] if "compile_metrics" in names else names
+        set_modes(kwargs.get("callbacks"), self.mode_of, own)
+        if kwargs.get("batch_size") is not None:
+            check_positive_integer("batch_size", kwargs["batch_size"])
+        if kwargs.get("validation_split") and is_dataset(x):
+            raise ValueError(
+                "`validation_split` takes a part of arrays. Received: validation_split="
+                f"{kwargs['validation_split']!r}, and a dataset or generator. Divide it yourself, "
+                "and give `validation_data`."
+            )
         validation = kwargs.get("validation_data")
         if validation is not None:
             steps = kwargs.get("validation_steps") or keras.config.max_steps_per_epoch()

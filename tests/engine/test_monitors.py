@@ -37,7 +37,7 @@ def test_a_training_may_monitor_each_number_that_is_shown(row, x, tmp_path):
         [
             EarlyStopping(name, patience=9),
             ReduceLROnPlateau(name, patience=9),
-            ModelCheckpoint(tmp_path / "best.weights.h5", name, save_best_only=True)
+            ModelCheckpoint(tmp_path / "best.keras", name, save_best_only=True)
             if name == "val_reconstruction"
             else EarlyStopping(name, patience=9, mode="min"),
         ]
@@ -51,7 +51,7 @@ def test_a_training_may_monitor_each_number_that_is_shown(row, x, tmp_path):
         more = name.endswith("perplexity")
         assert stop.best == (max if more else min)(history[name]), name
         assert slow.monitor_op is (ops.greater if more else ops.less)
-    assert (tmp_path / "best.weights.h5").exists()
+    assert (tmp_path / "best.keras").exists()
 
 
 def test_a_term_that_the_loss_subtracts_is_better_if_larger(x):
@@ -60,7 +60,7 @@ def test_a_term_that_the_loss_subtracts_is_better_if_larger(x):
     names = {"spread": "max", "val_spread": "max", "shown": "min", "kl": "min", "mse": "auto"}
     callbacks = {name: EarlyStopping(name) for name in names}
     told = EarlyStopping("kl", mode="max")
-    set_modes(CallbackList([*callbacks.values(), told]), model.mode_of)
+    set_modes(CallbackList([*callbacks.values(), told]), model.mode_of, [])
     assert {name: callback.mode for name, callback in callbacks.items()} == names
     assert told.mode == "max"
     model.fit(x, callbacks=EarlyStopping("mse"), verbose=0)  # which Keras knows

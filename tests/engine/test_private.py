@@ -63,6 +63,10 @@ NAMES = {
     "keras.Model._jax_state_synced": (model_in_fit, ("jax",)),
     "keras.KerasTensor._keras_history": (lambda: keras.Input(SHAPE), ALL),
     "keras.Operation._inbound_nodes": (lambda: keras.layers.Dense(1), ALL),
+    "keras.distribution.DataParallel._is_multi_process": (
+        lambda: keras.distribution.DataParallel(devices=["cpu:0"]),
+        ("jax",),
+    ),
     "keras.optimizers.Adam._get_variable_index": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._momentums": (built_adam, ("tensorflow", "torch")),
     "keras.optimizers.Adam._velocities": (built_adam, ("tensorflow", "torch")),
@@ -210,9 +214,9 @@ def test_without_the_keyword_of_fit_the_data_are_checked_twice(monkeypatch):
     checked = []
     check_fit = ka.VAE.check_fit
 
-    def counted(*arguments):
+    def counted(*arguments, **names):
         checked.append(1)
-        return check_fit(*arguments)
+        return check_fit(*arguments, **names)
 
     monkeypatch.setattr(ka.VAE, "check_fit", counted)
     expected = trained()
@@ -378,3 +382,16 @@ def test_a_class_of_initializers_that_is_not_found_draws(monkeypatch):
     with private.no_random_starts():
         start = keras.initializers.GlorotUniform()((3, 2))
     assert np.all(keras.ops.convert_to_numpy(start))
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
+def test_several_processes_are_given_their_parts_by_keras(monkeypatch):
+    distribution = keras.distribution.DataParallel(devices=["cpu:0"])
+    model, x = compiled_model(), np.zeros((4, *SHAPE), "float32")
+    with distribution.scope():
+        assert not private.shards_datasets()
+        monkeypatch.setattr(distribution, "_is_multi_process", True)
+        assert private.shards_datasets()
+        with pytest.raises(ValueError, match="auto-sharding|tf.data"):
+            model.fit(((x,) for _ in range(2)), verbose=0)
+    assert not private.shards_datasets()

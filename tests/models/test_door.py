@@ -568,3 +568,21 @@ def test_a_target_in_the_place_of_a_condition_and_batches_in_a_list(images):
         images.fit([X[:4], X[4:]], verbose=0)
     with pytest.raises(ValueError, match="`x` must hold examples of one shape"):
         images.encode([[[1.0, 2.0], [3.0]], [[1.0], [2.0]]])
+
+
+def test_small_habits_are_told_what_to_do(images, tmp_path):
+    with pytest.raises(ValueError, match="`filepath` must end with '.keras'.*save_weights"):
+        images.save(tmp_path / "m.h5")
+    with pytest.raises(ValueError, match="`loss_weights`.*such as `beta`"):
+        images.compile(loss_weights=[1.0, 0.1])
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer.*batch_size=0"):
+        images.fit(X, batch_size=0, verbose=0)
+    with pytest.raises(ValueError, match="`validation_split` takes a part of arrays"):
+        images.fit(InProcesses(), validation_split=0.2, verbose=0)
+    stop = keras.callbacks.EarlyStopping("val_reconstrution")
+    with pytest.raises(ValueError, match="`monitor` of the EarlyStopping.*mean: reconstruction"):
+        images.fit(X, callbacks=[stop], verbose=0)
+    with pytest.raises(ValueError, match=r"z.shape=\(3, 5\). The model's codes have 2 dimensions"):
+        images.decode(np.zeros((3, 5)))
+    with pytest.raises(ValueError, match="`num_samples` must be.*Received: a ndarray"):
+        images.sample(X)
