@@ -225,16 +225,27 @@ TABLES = {
 # Of each class the first row, for what depends little on the settings and takes long.
 ONE_EACH = list({row.cls: name for name, row in reversed(ZOO.items())}.values())
 
-# Of each kind: these, and those whose codes, networks or priors are of another kind.
-EACH_KIND = {
-    *ONE_EACH,
-    *TABLES,
-    "VAE, grid of codes",
-    "VAE, mixture prior",
-    "VAE, a decoder that sees x",
-    "VAE, a code of two parts",
-    "VAE, inverse autoregressive flow",
+# Rows like another one but for a setting, in networks, codes or priors of the same kind.
+VARIANTS = {
+    "Autoencoder, learned Gaussian",
+    "VAE, warm-up, free bits, calibrated Gaussian",
+    "VAE, discretised logistic",
+    "VAE, 3 draws",
+    "IWAE, doubly reparameterised, mixture prior",
+    "VAE, a flow",
+    "VAE, a flow, 3 draws, mixture prior",
+    "IWAE, a flow, doubly reparameterised",
+    "PIWAE, a flow",
+    "IWAE, RealNVP posterior and prior, doubly reparameterised",
+    "VAE, another center",
+    "AdversarialAutoencoder, Gaussian posterior",
+    "Autoencoder, told a class",
+    "ConditionalVAE, vectors",
+    "VQVAE, told a class",
+    "VQVAE, codebook by gradient",
+    "VQVAE, finite scalars",
 }
+EACH_KIND = {*ZOO, *TABLES} - VARIANTS
 
 
 def row_of(name):

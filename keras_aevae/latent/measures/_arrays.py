@@ -5,6 +5,8 @@ import collections
 import keras
 import numpy as np
 
+from keras_aevae.engine.inference import as_numpy
+
 
 def as_array(name, value, wanted, remedy=""):
     """Return `value` as an array of numbers, else raise an error: `name` must be `wanted`."""
@@ -23,10 +25,8 @@ def converted(value):
     listed = isinstance(value, (list, tuple, range))
     if not listed and not hasattr(value, "__array__"):
         return None
-    if type(value).__module__.partition(".")[0] == "torch":
-        value = value.detach().cpu()
     try:
-        return np.asarray(value)
+        return np.asarray(value) if listed else as_numpy(value, exact=True)
     except (TypeError, ValueError, RuntimeError):  # a list of what doesn't fit together
         return None
 

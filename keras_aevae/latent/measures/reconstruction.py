@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_aevae.engine.batches import is_dataset
+from keras_aevae.engine.inference import as_numpy, first_of
 from keras_aevae.latent.measures._arrays import check_model
 
 
@@ -67,9 +69,17 @@ def mean_squared_error(model, x, *, batch_size=128, verbose=0):
     ```
     """
     check_model(model, "reconstruct", x=x)
-    reconstruction = model.reconstruct(x, batch_size=batch_size, verbose=verbose)
-    target = x[0] if isinstance(x, tuple) else x
-    return mean(np.square(reconstruction - np.asarray(target, "float32")))
+    if is_dataset(x):
+        raise ValueError(
+            "`x` must be an array, or a pair (x, condition) of them. Received: a "
+            f"{type(x).__name__}. Measure its batches one by one."
+        )
+    inputs = model.check_inputs(x)
+    condition = inputs[1] if isinstance(inputs, tuple) else None
+    target = first_of(inputs)
+    settings = {"batch_size": batch_size, "verbose": verbose}
+    reconstruction = model.reconstruct(target, condition=condition, **settings)
+    return mean(np.square(reconstruction - as_numpy(target)))
 
 
 def mean(values):
