@@ -144,7 +144,7 @@ class Batches(private.DataAdapter):
     def __iter__(self):
         try:
             yield from self.made()
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             self.error = error  # TensorFlow would tell of it in its own words
             raise
 
@@ -225,7 +225,7 @@ class Checked(keras.utils.PyDataset):
     def __getitem__(self, index):
         try:
             return map_leaves(plain, self.check(self.dataset[index], index))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             self.error = error
             raise
 

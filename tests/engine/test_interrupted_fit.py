@@ -15,12 +15,6 @@ BACKEND = keras.backend.backend()
 SIZE, STEPS = 16, 5
 X = np.random.default_rng(0).uniform(size=(SIZE * STEPS, 6)).astype("float32")
 
-# TensorFlow asks for data in another thread, and reports what happened there in its own words.
-if BACKEND == "tensorflow":
-    from tensorflow.errors import OpError as DATA_ERROR
-else:
-    DATA_ERROR = OSError
-
 
 class Batches(keras.utils.PyDataset):
     """The batches of X; in an epoch, `at` one of them, `happens(batch)` comes in its place."""
@@ -126,7 +120,7 @@ def assert_usable(model, directory):
 def test_data_that_fail(epoch, at, validation, error, model, undisturbed):
     data = Batches(epoch, at, raises(error))
     settings = {"validation_data": (X,)} if validation else {}
-    with pytest.raises((type(error), DATA_ERROR)):
+    with pytest.raises(type(error)):
         model.fit(data, epochs=2, shuffle=False, verbose=0, **settings)
     # Validation draws noise too.
     assert_state(model, undisturbed[epoch * STEPS + at], seeds=not validation)
@@ -134,7 +128,7 @@ def test_data_that_fail(epoch, at, validation, error, model, undisturbed):
 
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_model_can_be_used_at_once(at, model, undisturbed, tmp_path):
-    with pytest.raises(DATA_ERROR):
+    with pytest.raises(OSError):
         model.fit(Batches(0, at, raises(OSError())), shuffle=False, verbose=0)
     assert_state(model, undisturbed[at])
     assert_usable(model, tmp_path)
@@ -146,14 +140,14 @@ def test_a_generator_that_fails(model, undisturbed):
             yield (X[SIZE * i : SIZE * (i + 1)],)
         raise OSError("the disk")
 
-    with pytest.raises(DATA_ERROR):
+    with pytest.raises(OSError):
         model.fit(generator(), verbose=0)
     assert_state(model, undisturbed[3])
 
 
 def test_a_batch_of_another_shape(model, undisturbed):
     data = Batches(0, 3, lambda batch: batch[:, :4])
-    with pytest.raises((TypeError, ValueError, RuntimeError, DATA_ERROR)):
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
         model.fit(data, shuffle=False, verbose=0)
     assert_state(model, undisturbed[3])
 
@@ -200,7 +194,7 @@ def test_a_callback_that_fails_in_a_later_step(model, undisturbed):
 def test_evaluation_and_prediction_that_fail(verb, at, model, undisturbed, tmp_path):
     model.fit(Batches(), shuffle=False, verbose=0)
     data = Batches(0, at, raises(OSError()))
-    with pytest.raises(DATA_ERROR):
+    with pytest.raises(OSError):
         getattr(model, verb)(data, verbose=0)
     assert_state(model, undisturbed[STEPS], seeds=False)
     assert_usable(model, tmp_path)
@@ -210,7 +204,7 @@ def test_evaluation_and_prediction_that_fail(verb, at, model, undisturbed, tmp_p
 @pytest.mark.parametrize("at", [0, 1, 3])
 def test_data_that_fail_between_the_steps_of_an_execution(at, undisturbed):
     model = build(steps_per_execution=3)
-    with pytest.raises(DATA_ERROR):
+    with pytest.raises(OSError):
         model.fit(Batches(0, at, raises(OSError())), shuffle=False, verbose=0)
     assert_state(model, undisturbed[at])
 
@@ -220,7 +214,7 @@ def test_moving_averages_stay_where_they_are(at):
     """Keras puts them in the weights' place when a training is finished."""
     states = states_of(build(keras.optimizers.Adam(0.01, use_ema=True)), at)
     model = build(keras.optimizers.Adam(0.01, use_ema=True))
-    with pytest.raises(DATA_ERROR):
+    with pytest.raises(OSError):
         model.fit(Batches(0, at, raises(OSError())), shuffle=False, verbose=0)
     assert_state(model, states[at])
     try:

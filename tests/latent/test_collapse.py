@@ -32,7 +32,7 @@ def advised():
 
 
 def test_a_healthy_model_needs_nothing(advised):
-    found = advised(8, epochs=40)
+    found = advised(8, epochs=120)
     assert found["verdict"] == "partial" and len(found["active"]) >= 3
     assert found["near_prior"] and found["effective_dimension"] == pytest.approx(3, abs=0.3)
     assert "Nothing is wrong" in found["advice"] and "rain longer" not in found["advice"]
