@@ -104,7 +104,8 @@ def range_of_outputs(network, shapes):
         ending = ending_of(output)
         if ending is None:
             return None
-        values = Tail(NumbersOfAllSizes()).numpy(output)
+        with keras.StatelessScope():  # the network's own seeds stay as they are
+            values = Tail(NumbersOfAllSizes()).numpy(output)
     except Exception:  # a network of any kind may have operations that can't be run alone
         return None
     low, high = float(values.min()), float(values.max())
@@ -119,7 +120,7 @@ def draws_noise(network, shapes):
         operation, inputs = last_operation(output)
         if len(inputs) < 2 or not isinstance(operation, keras.Layer) or is_known(operation):
             return False
-        with keras.StatelessScope():  # the network's own seeds stay as they are
+        with keras.StatelessScope():
             values = Tail(ones).numpy(output)
     except Exception:
         return False
